@@ -1,0 +1,37 @@
+# Short names for the scripts that do the work. `make` alone lists them.
+
+BOARD ?= qemu-m4
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+
+help:
+	@echo 'make quickstart  set up this machine, build everything, and train, pack and run a recogniser on the emulated board'
+	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
+	@echo 'make firmware    build the image of BOARD (now: $(BOARD)) as firmware/build/$(BOARD).elf'
+	@echo 'make test        run every test, those on the emulated board among them'
+	@echo 'make lint        formatting, clippy, documentation'
+
+setup:
+	.ci/setup quickstart
+
+quickstart:
+	.ci/setup quickstart
+	firmware/build.sh $(BOARD)
+	cargo build --release --package fude-trainer
+	$(target_dir)/release/fude quickstart
+
+firmware:
+	firmware/build.sh $(BOARD)
+
+test:
+	.ci/test-setup
+	.ci/setup tests
+	firmware/build.sh $(BOARD)
+	.ci/check-targets
+	cargo test --release --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
+
+.PHONY: help setup quickstart firmware test lint

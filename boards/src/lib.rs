@@ -1,0 +1,110 @@
+//! The boards that Fude knows.
+//!
+//! A board is one folder of this crate:
+//!
+//! | file | is | read by |
+//! |---|---|---|
+//! | `board.toml` | what the board is: core, target, memory, model partition, counter, emulator | the host |
+//! | `memory.x` | the same memory regions for the linker | `firmware/build.rs` |
+//! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
+//!
+//! The crate has two readers, and neither pays for the other:
+//!
+//! - The **host** uses it without features. [`BUILT_IN`] holds the text of every `board.toml`, so that the
+//!   installed `fude` knows these boards without the source tree.
+//! - The **firmware** switches on exactly one board's feature. That board is then `Selected`, and everything
+//!   above it sees only the trait [`Board`].
+//!
+//! # Adding a board
+//!
+//! Copy a folder, describe the board in its `board.toml` and `memory.x` (a test of this crate holds the two
+//! together), implement [`Board`], add the feature and the line in [`BUILT_IN`].
+//! `firmware/build.sh NAME` then builds its image.
+
+#![no_std]
+#![deny(missing_docs)]
+// Registers are reached by address. Each use says why it is sound; nothing else in the crate may be unsafe.
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+#![cfg_attr(not(feature = "qemu-m4"), forbid(unsafe_code))]
+
+use embedded_io::{Read, Write};
+
+#[cfg(feature = "qemu-m4")]
+#[path = "../qemu-m4/board.rs"]
+pub mod qemu_m4;
+
+#[cfg(feature = "qemu-m4")]
+pub use qemu_m4::QemuM4 as Selected;
+
+/// The boards that ship with Fude: each name with the text of its `board.toml`.
+pub const BUILT_IN: &[(&str, &str)] = &[("qemu-m4", include_str!("../qemu-m4/board.toml"))];
+
+/// A board, as the application above it sees one.
+pub trait Board {
+    /// The folder's name, as in [`BUILT_IN`].
+    const NAME: &'static str;
+
+    /// RAM set aside for the recogniser's tensors, in bytes.
+    const ARENA_BYTES: usize;
+
+    /// The line to the host. Reading blocks until there is at least one byte.
+    type Serial: Read + Write;
+
+    /// The clock that costs are measured with.
+    type Counter: Counter;
+
+    /// Starts the counter and the serial line. `None` when it was called before: there is one board.
+    fn init() -> Option<Peripherals<Self::Serial, Self::Counter>>;
+
+    /// Ends the program. An emulator ends with `code`; real hardware stops.
+    fn exit(code: u8) -> !;
+}
+
+/// What a started board offers. The parts are independent: costs are measured while the line is in use.
+pub struct Peripherals<S, C> {
+    /// The line to the host.
+    pub serial: S,
+    /// The clock that costs are measured with.
+    pub counter: C,
+    /// The whole model partition, package first. What follows the package is unspecified.
+    pub model_partition: &'static [u8],
+}
+
+/// A clock that counts whatever the board can count; `[counter]` in `board.toml` says what a tick is.
+pub trait Counter {
+    /// Starts again from zero, at the beginning of a tick: what takes the same time then gives the same count.
+    fn restart(&mut self);
+
+    /// Ticks since the last restart. Never wraps.
+    fn ticks(&self) -> u64;
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::BUILT_IN;
+    use std::{format, fs, path::Path, string::String};
+
+    /// The value of `key = value` in the table `[table]` of a `board.toml`, as it is written there.
+    fn value<'t>(text: &'t str, table: &str, key: &str) -> &'t str {
+        let (_, table) = text.split_once(&format!("[{table}]\n")).unwrap();
+        let line = table.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim_start_matches([' ', '='])
+    }
+
+    #[test]
+    fn the_linker_and_the_host_read_the_same_memory_regions() {
+        for (board, text) in BUILT_IN {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(board).join("memory.x");
+            let script = fs::read_to_string(path).unwrap();
+            let script: String = script.split_whitespace().collect();
+            for (region, table) in [("FLASH", "memory.flash"), ("MODEL", "memory.model"), ("RAM", "memory.ram")] {
+                let origin = value(text, table, "address").replace('_', "");
+                let length = value(text, table, "size").replace('_', "");
+                let expected = format!("{region}:ORIGIN={origin},LENGTH={length}");
+                assert!(script.contains(&expected), "{board}/memory.x should say {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The part of the door that looks at the graph: after it, shapes, places and parameters agree, so no kernel
+//! can be handed a slice of the wrong length.
+
+use core::ops::Range;
+
+use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor};
+use crate::limits::{MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS};
+use crate::package::ALIGNMENT;
+use crate::quant::{MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT, MIN_SHIFT};
+
+/// What is wrong with a layer or a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The graph has no tensor or no layer.
+    Empty,
+    /// A tensor index is outside the tensor list.
+    UnknownTensor,
+    /// A tensor has no elements or more than the runtime addresses.
+    TensorSize,
+    /// A zero point is outside the range of its element type, or a maximum changes it.
+    ZeroPoint,
+    /// A scale is not a positive number, or a maximum changes it.
+    Scale,
+    /// The shapes of inputs and output do not belong together, the input is not of one channel, or the
+    /// logits are not `1×1×C`.
+    Shape,
+    /// An element type that the operator does not take.
+    ElementType,
+    /// A shift, multiplier or bound outside the requantisation rule.
+    Requantization,
+    /// Parameters lie outside the weight section or are misaligned.
+    Parameters,
+    /// A tensor lies outside the arena, or an output overlaps what is read.
+    Arena,
+    /// The scratch memory is too small or overlaps a tensor in use.
+    Scratch,
+    /// A layer reads a tensor that no earlier layer has written, or that has been overwritten.
+    Order,
+}
+
+/// Checks a decoded graph against a weight section of `weight_bytes` and an arena of `arena_bytes`.
+/// On error names the layer (or `None` for the tensor list) and the problem.
+pub fn check(graph: &Graph, weight_bytes: usize, arena_bytes: usize) -> Result<(), (Option<usize>, LayerError)> {
+    if graph.layers.is_empty() || graph.tensors.is_empty() {
+        return Err((None, LayerError::Empty));
+    }
+    for tensor in &graph.tensors {
+        check_tensor(tensor, arena_bytes).map_err(|error| (None, error))?;
+    }
+    same(graph.tensors[0].channels, 1).map_err(|error| (None, error))?;
+    let scratch_end = u64::from(graph.scratch.0) + u64::from(graph.scratch.1);
+    if scratch_end > arena_bytes as u64 {
+        return Err((None, LayerError::Scratch));
+    }
+    let last = graph.layers.len() - 1;
+    for (index, layer) in graph.layers.iter().enumerate() {
+        check_layer(graph, layer, index == last, weight_bytes).map_err(|error| (Some(index), error))?;
+    }
+    check_lifetimes(graph)
+}
+
+fn check_tensor(tensor: &Tensor, arena_bytes: usize) -> Result<(), LayerError> {
+    let sides = [tensor.height, tensor.width];
+    // In 64 bits, as the product of unchecked extents passes the 32 of a board.
+    let elements = u64::from(tensor.height) * u64::from(tensor.width) * u64::from(tensor.channels);
+    if sides.iter().any(|&side| usize::from(side) > MAX_SIDE) || elements == 0 || elements > MAX_TENSOR_ELEMENTS as u64
+    {
+        return Err(LayerError::TensorSize);
+    }
+    let (min, max) = tensor.element.range();
+    if !(min..=max).contains(&i32::from(tensor.zero_point)) {
+        return Err(LayerError::ZeroPoint);
+    }
+    // As bits, since boards without a floating-point unit run this: positive and finite.
+    if !(1..f32::INFINITY.to_bits()).contains(&tensor.scale.to_bits()) {
+        return Err(LayerError::Scale);
+    }
+    if u64::from(tensor.offset) + tensor.bytes() as u64 > arena_bytes as u64 {
+        return Err(LayerError::Arena);
+    }
+    Ok(())
+}
+
+fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize) -> Result<(), LayerError> {
+    let tensor = |id| graph.tensor(id).ok_or(LayerError::UnknownTensor);
+    let (input, output) = (tensor(layer.input)?, tensor(layer.output)?);
+    if input.element != ElementType::Int8 {
+        return Err(LayerError::ElementType);
+    }
+    let logits = is_last && matches!(layer.operator, Operator::Dense { .. });
+    if output.element != ElementType::Int8 && !logits {
+        return Err(LayerError::ElementType);
+    }
+    if is_last {
+        same((output.height, output.width), (1, 1))?;
+    }
+
+    match layer.operator {
+        Operator::Convolution { window, .. } => {
+            check_window(window.output_size(input.height, input.width), output)?;
+            check_fan_in(window.area() * usize::from(input.channels))?;
+        }
+        Operator::Depthwise { window, .. } => {
+            check_window(window.output_size(input.height, input.width), output)?;
+            same(input.channels, output.channels)?;
+        }
+        Operator::Dense { .. } => {
+            same((output.height, output.width), (1, 1))?;
+            check_fan_in(input.elements())?;
+        }
+        Operator::Pool { window, kind } => {
+            same((window.pad_rows, window.pad_columns), ((0, 0), (0, 0)))?;
+            check_window(window.output_size(input.height, input.width), output)?;
+            same(input.channels, output.channels)?;
+            match kind {
+                PoolKind::Max if input.zero_point != output.zero_point => return Err(LayerError::ZeroPoint),
+                PoolKind::Max if input.scale.to_bits() != output.scale.to_bits() => return Err(LayerError::Scale),
+                PoolKind::Max => {}
+                PoolKind::Average { multiplier, shift } => check_rule(multiplier, shift)?,
+            }
+        }
+        Operator::Gate { gate, multiplier, shift } => {
+            let gate = tensor(gate)?;
+            let one_per_channel = Tensor { height: 1, width: 1, ..*input };
+            if !gate.same_shape(&one_per_channel) || !input.same_shape(output) || gate.element != ElementType::Int8 {
+                return Err(LayerError::Shape);
+            }
+            check_rule(multiplier, shift)?;
+        }
+        Operator::Add { other, multipliers, shift, bounds } => {
+            let other = tensor(other)?;
+            if !input.same_shape(other) || !input.same_shape(output) || other.element != ElementType::Int8 {
+                return Err(LayerError::Shape);
+            }
+            let valid = 0..MAX_ADDEND_MULTIPLIER;
+            if !valid.contains(&multipliers.0)
+                || !valid.contains(&multipliers.1)
+                || !(1..=MAX_ADDITION_SHIFT).contains(&shift)
+            {
+                return Err(LayerError::Requantization);
+            }
+            check_bounds(bounds, output)?;
+        }
+    }
+
+    if let Some(parameters) = layer.operator.parameters() {
+        check_rule(0, parameters.shift)?;
+        check_bounds(parameters.bounds, output)?;
+        let bytes = graph.parameter_sizes(layer).ok_or(LayerError::Parameters)?.bytes();
+        let offset = parameters.offset as usize;
+        if !offset.is_multiple_of(ALIGNMENT) || offset > weight_bytes || bytes > weight_bytes - offset {
+            return Err(LayerError::Parameters);
+        }
+    }
+    check_places(graph, layer, input, output)
+}
+
+/// What is written may not overlap what is read, except where an operator works in place.
+fn check_places(graph: &Graph, layer: &Layer, input: &Tensor, output: &Tensor) -> Result<(), LayerError> {
+    let in_place = layer.operator.works_in_place() && input.range() == output.range();
+    if !in_place && overlap(&input.range(), &output.range()) {
+        return Err(LayerError::Arena);
+    }
+    if let Some(second) = layer.operator.second_input().and_then(|id| graph.tensor(id))
+        && overlap(&second.range(), &output.range())
+    {
+        return Err(LayerError::Arena);
+    }
+    let needed = graph.scratch_bytes(layer);
+    let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
+    if needed > scratch.len()
+        || (needed > 0 && (overlap(&scratch, &input.range()) || overlap(&scratch, &output.range())))
+    {
+        return Err(LayerError::Scratch);
+    }
+    Ok(())
+}
+
+/// Follows the graph once: whatever a layer reads must have been written and not been overwritten since.
+fn check_lifetimes(graph: &Graph) -> Result<(), (Option<usize>, LayerError)> {
+    let mut valid = [false; crate::limits::MAX_TENSORS];
+    valid[0] = true;
+    let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let reads = [Some(layer.input), layer.operator.second_input()];
+        if reads.into_iter().flatten().any(|id| !valid[usize::from(id)]) {
+            return Err((Some(index), LayerError::Order));
+        }
+        let written = graph.tensors[usize::from(layer.output)].range();
+        let uses_scratch = graph.scratch_bytes(layer) > 0;
+        for (id, tensor) in graph.tensors.iter().enumerate() {
+            let place = tensor.range();
+            if overlap(&place, &written) || (uses_scratch && overlap(&place, &scratch)) {
+                valid[id] = false;
+            }
+        }
+        valid[usize::from(layer.output)] = true;
+    }
+    Ok(())
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+fn same<T: PartialEq>(a: T, b: T) -> Result<(), LayerError> {
+    if a == b { Ok(()) } else { Err(LayerError::Shape) }
+}
+
+fn check_window(expected: Option<(u16, u16)>, output: &Tensor) -> Result<(), LayerError> {
+    same(expected, Some((output.height, output.width)))
+}
+
+fn check_fan_in(fan_in: usize) -> Result<(), LayerError> {
+    if fan_in <= MAX_FAN_IN { Ok(()) } else { Err(LayerError::Shape) }
+}
+
+fn check_rule(multiplier: i32, shift: u8) -> Result<(), LayerError> {
+    let valid = multiplier >= 0 && (MIN_SHIFT..=MAX_SHIFT).contains(&shift);
+    if valid { Ok(()) } else { Err(LayerError::Requantization) }
+}
+
+fn check_bounds(bounds: (i16, i16), output: &Tensor) -> Result<(), LayerError> {
+    let (min, max) = output.element.range();
+    let (low, high) = (i32::from(bounds.0), i32::from(bounds.1));
+    if min <= low && low <= high && high <= max { Ok(()) } else { Err(LayerError::Requantization) }
+}

@@ -1,0 +1,132 @@
+//! What follows from shapes alone: sizes of parameters, scratch memory and work.
+
+use super::{Graph, Layer, Operator, Tensor, Window};
+use crate::limits::MAX_TENSOR_ELEMENTS;
+
+/// Lengths of the three parts of a layer's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterSizes {
+    /// Output channels: as many biases and as many multipliers.
+    pub channels: usize,
+    /// Weights, one byte each.
+    pub weights: usize,
+}
+
+impl ParameterSizes {
+    /// Bytes of biases, multipliers and weights together.
+    pub const fn bytes(self) -> usize {
+        8 * self.channels + self.weights
+    }
+}
+
+/// Work and parameters of one layer or of a whole graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Multiply-accumulate operations.
+    pub macs: u64,
+    /// Weights and biases.
+    pub parameters: u64,
+}
+
+impl Tensor {
+    /// Number of elements.
+    pub const fn elements(&self) -> usize {
+        self.height as usize * self.width as usize * self.channels as usize
+    }
+
+    /// Bytes in the arena.
+    pub const fn bytes(&self) -> usize {
+        self.elements() * self.element.bytes()
+    }
+
+    /// Whether two tensors have the same extents.
+    pub const fn same_shape(&self, other: &Self) -> bool {
+        self.height == other.height && self.width == other.width && self.channels == other.channels
+    }
+
+    /// Bytes of the arena that the tensor takes.
+    pub const fn range(&self) -> core::ops::Range<usize> {
+        self.offset as usize..self.offset as usize + self.bytes()
+    }
+}
+
+impl Window {
+    /// Taps of one channel.
+    pub const fn area(&self) -> usize {
+        self.size.0 as usize * self.size.1 as usize
+    }
+
+    /// Rows and columns of the output over an input of `height` × `width`; `None` where the window does not
+    /// fit or a stride is zero.
+    pub const fn output_size(&self, height: u16, width: u16) -> Option<(u16, u16)> {
+        let rows = extent(height, self.size.0, self.stride.0, self.pad_rows);
+        let columns = extent(width, self.size.1, self.stride.1, self.pad_columns);
+        match (rows, columns) {
+            (Some(rows), Some(columns)) => Some((rows, columns)),
+            _ => None,
+        }
+    }
+}
+
+const fn extent(input: u16, size: u8, stride: u8, padding: (u8, u8)) -> Option<u16> {
+    let padded = input as u32 + padding.0 as u32 + padding.1 as u32;
+    // A window wholly inside the padding would read no input at all.
+    if stride == 0 || size == 0 || padding.0 >= size || padding.1 >= size || padded < size as u32 {
+        return None;
+    }
+    Some(((padded - size as u32) / stride as u32 + 1) as u16)
+}
+
+impl Graph {
+    /// The tensor at `id`, if there is one.
+    pub fn tensor(&self, id: u8) -> Option<&Tensor> {
+        self.tensors.get(usize::from(id))
+    }
+
+    /// Sizes of the parameters of `layer`; `None` for operators without any and for more weights than
+    /// [`MAX_TENSOR_ELEMENTS`].
+    pub fn parameter_sizes(&self, layer: &Layer) -> Option<ParameterSizes> {
+        let (input, output) = (self.tensor(layer.input)?, self.tensor(layer.output)?);
+        let channels = usize::from(output.channels);
+        let fan_in = match layer.operator {
+            Operator::Convolution { window, .. } => window.area().checked_mul(usize::from(input.channels))?,
+            Operator::Depthwise { window, .. } => window.area(),
+            Operator::Dense { .. } => input.elements(),
+            _ => return None,
+        };
+        let weights = channels.checked_mul(fan_in).filter(|&weights| weights <= MAX_TENSOR_ELEMENTS)?;
+        Some(ParameterSizes { channels, weights })
+    }
+
+    /// Bytes of working memory that the kernel of `layer` needs: a convolution gathers one window.
+    pub fn scratch_bytes(&self, layer: &Layer) -> usize {
+        match (layer.operator, self.tensor(layer.input)) {
+            (Operator::Convolution { window, .. }, Some(input)) if !window.is_pointwise() => {
+                window.area() * usize::from(input.channels)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Work and parameters of `layer`.
+    pub fn cost(&self, layer: &Layer) -> Cost {
+        let Some(output) = self.tensor(layer.output) else { return Cost::default() };
+        let Some(sizes) = self.parameter_sizes(layer) else { return Cost::default() };
+        let positions = u64::from(output.height) * u64::from(output.width);
+        Cost { macs: positions * sizes.weights as u64, parameters: (sizes.weights + sizes.channels) as u64 }
+    }
+
+    /// Work and parameters of all layers.
+    pub fn total_cost(&self) -> Cost {
+        self.layers.iter().map(|layer| self.cost(layer)).fold(Cost::default(), |sum, cost| Cost {
+            macs: sum.macs + cost.macs,
+            parameters: sum.parameters + cost.parameters,
+        })
+    }
+
+    /// Bytes of arena: the end of the last tensor or of the scratch memory.
+    pub fn arena_bytes(&self) -> usize {
+        let scratch = self.scratch.0 as usize + self.scratch.1 as usize;
+        self.tensors.iter().map(|tensor| tensor.range().end).max().unwrap_or(0).max(scratch)
+    }
+}

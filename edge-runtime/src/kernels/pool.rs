@@ -1,0 +1,48 @@
+//! Pools over windows of each channel, without padding.
+
+use super::depthwise::BLOCK;
+use super::{View, plain_requantization};
+use crate::graph::{PoolKind, Tensor, Window};
+
+/// Largest or mean element of each window. A global pool is a window as large as the input.
+pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, output): (&Tensor, &mut [i8])) {
+    let channels = usize::from(output_shape.channels);
+    let width = usize::from(output_shape.width);
+    for (index, outputs) in output.chunks_exact_mut(channels).enumerate() {
+        let top = index / width * usize::from(window.stride.0);
+        let left = index % width * usize::from(window.stride.1);
+        match kind {
+            PoolKind::Max => {
+                outputs.fill(i8::MIN);
+                for pixel in pixels(input, window, top, left) {
+                    for (largest, &value) in outputs.iter_mut().zip(pixel) {
+                        *largest = value.max(*largest);
+                    }
+                }
+            }
+            PoolKind::Average { multiplier, shift } => {
+                let rule = plain_requantization(shift, output_shape);
+                let zero = i32::from(input.tensor.zero_point) * window.area() as i32;
+                for (block, outputs) in outputs.chunks_mut(BLOCK).enumerate() {
+                    let mut sums = [-zero; BLOCK];
+                    for pixel in pixels(input, window, top, left) {
+                        for (sum, &value) in sums.iter_mut().zip(&pixel[block * BLOCK..]) {
+                            *sum += i32::from(value);
+                        }
+                    }
+                    for (place, &sum) in outputs.iter_mut().zip(&sums) {
+                        *place = rule.apply(sum, multiplier) as i8;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The pixels of the window whose corner is at (`top`, `left`).
+fn pixels<'a>(input: View<'a>, window: Window, top: usize, left: usize) -> impl Iterator<Item = &'a [i8]> {
+    let channels = usize::from(input.tensor.channels);
+    let stride = usize::from(input.tensor.width) * channels;
+    let rows = input.data.chunks_exact(stride).skip(top).take(usize::from(window.size.0));
+    rows.flat_map(move |row| row.chunks_exact(channels).skip(left).take(usize::from(window.size.1)))
+}

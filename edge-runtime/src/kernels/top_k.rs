@@ -1,0 +1,46 @@
+//! The best few classes of the logits.
+
+use heapless::Vec;
+
+use crate::graph::ElementType;
+use crate::limits::MAX_TOP_K;
+
+/// One class with its score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Answer {
+    /// Index of the class.
+    pub class: u16,
+    /// Its logit, in steps of the logits' scale.
+    pub score: i16,
+}
+
+/// Classes from best to worst.
+pub type Answers = Vec<Answer, MAX_TOP_K>;
+
+/// The `k` largest logits, best first, at most [`MAX_TOP_K`]; among equals the lower class index wins.
+pub fn top_k(logits: &[u8], element: ElementType, k: usize) -> Answers {
+    let mut best = Answers::new();
+    let k = k.min(MAX_TOP_K);
+    for (class, score) in scores(logits, element).enumerate() {
+        if best.len() == k {
+            match best.last() {
+                Some(worst) if score > worst.score => drop(best.pop()),
+                _ => continue,
+            }
+        }
+        let rank = best.iter().take_while(|answer| answer.score >= score).count();
+        // There is room: an answer was dropped above where the list was full.
+        let _ = best.insert(rank, Answer { class: class as u16, score });
+    }
+    best
+}
+
+/// The logits as numbers.
+pub fn scores(logits: &[u8], element: ElementType) -> impl Iterator<Item = i16> + '_ {
+    logits.chunks_exact(element.bytes()).map(|bytes| match *bytes {
+        [low, high] => i16::from_le_bytes([low, high]),
+        [byte] => i16::from(byte as i8),
+        _ => 0,
+    })
+}

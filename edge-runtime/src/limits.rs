@@ -1,0 +1,22 @@
+//! Every capacity of the runtime, in one place.
+//!
+//! A package beyond one of them is refused by the reader, never truncated.
+
+/// Most layers of a model.
+pub const MAX_LAYERS: usize = 64;
+/// Most activation tensors of a model.
+pub const MAX_TENSORS: usize = 72;
+/// Most answers of one recognition.
+pub const MAX_TOP_K: usize = 10;
+/// Longest model name, in bytes of UTF-8.
+pub const MAX_NAME: usize = 32;
+/// Longest class label, in bytes of UTF-8.
+pub const MAX_LABEL: usize = 16;
+/// Longest side of an image handed to the recogniser, in pixels.
+pub const MAX_IMAGE_SIDE: usize = 2048;
+/// Longest side of a tensor, in elements; with [`MAX_TENSOR_ELEMENTS`] it keeps all index arithmetic in `u32`.
+pub const MAX_SIDE: usize = 4096;
+/// Most elements of a tensor or of a layer's weights.
+pub const MAX_TENSOR_ELEMENTS: usize = 1 << 24;
+/// Most products that one accumulator may sum: with 2¹⁶ · 2¹⁴ no order of summation overflows an `i32`.
+pub const MAX_FAN_IN: usize = 1 << 16;

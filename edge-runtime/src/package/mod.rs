@@ -1,0 +1,131 @@
+//! The package: bytes in flash, checked once, then read in place.
+//!
+//! [`Package::new_checked`] is the one door for untrusted bytes. It verifies the checksum, every length and
+//! offset, and that the graph's shapes, places and parameters agree; afterwards no accessor can fail. The
+//! byte layout, its limits and its versioning rule are in `docs/package-format.md`.
+//!
+//! ```text
+//! header │ section table │ manifest │ weights │ labels │ … │ golden vectors │ CRC-32
+//! ```
+
+#[cfg(feature = "std")]
+mod aligned;
+mod error;
+mod header;
+mod manifest;
+mod sections;
+#[cfg(feature = "std")]
+mod writer;
+
+#[cfg(feature = "std")]
+pub use aligned::AlignedBytes;
+pub use error::PackageError;
+pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC, WeightLayout};
+pub use manifest::{Fit, Manifest, Preprocessing};
+pub use sections::{GoldenVector, LayerParameters, SectionKind};
+#[cfg(feature = "std")]
+pub use writer::{PackageBuilder, set_measured_hash};
+
+use crate::graph::{self, Graph, Tensor};
+use sections::Sections;
+
+/// Sections, and every layer's parameters inside the weight section, start at a multiple of this.
+pub const ALIGNMENT: usize = 16;
+
+/// Checksum of the package and of the device link: CRC-32 as in IEEE 802.3 (the "ISO HDLC" of the catalogue).
+pub const CRC32: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// A checked package: a view of the bytes and the decoded manifest.
+#[derive(Debug, Clone)]
+pub struct Package<'a> {
+    header: Header,
+    manifest: Manifest,
+    sections: Sections<'a>,
+}
+
+impl<'a> Package<'a> {
+    /// Checks `bytes` and opens them. `bytes` may be longer than the package (a flash partition).
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as a [`PackageError`].
+    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, PackageError> {
+        let header = Header::read(bytes)?;
+        let body = header.checked_body(bytes)?;
+        let sections = Sections::read(&header, body)?;
+        let manifest = Manifest::decode(sections.manifest)?;
+        let graph = &manifest.graph;
+        graph::check(graph, sections.weights.len(), header.arena_bytes as usize)
+            .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;
+        sections.check_against(&manifest)?;
+        Ok(Self { header, manifest, sections })
+    }
+
+    /// The fixed header: versions, sizes, hash of the measurements.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The decoded manifest: name, preprocessing, graph.
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The INT8 graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.manifest.graph
+    }
+
+    /// Length of the package, in bytes.
+    pub const fn package_bytes(&self) -> usize {
+        self.header.total_bytes as usize
+    }
+
+    /// Bytes of arena that inference needs.
+    pub const fn arena_bytes(&self) -> usize {
+        self.header.arena_bytes as usize
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        usize::from(self.output().channels)
+    }
+
+    /// The input tensor.
+    pub fn input(&self) -> &Tensor {
+        &self.manifest.graph.tensors[0]
+    }
+
+    /// The tensor of the logits.
+    pub fn output(&self) -> &Tensor {
+        let layers = &self.manifest.graph.layers;
+        &self.manifest.graph.tensors[usize::from(layers[layers.len() - 1].output)]
+    }
+
+    /// The label of `class`; empty for a class that the package does not have.
+    pub fn label(&self, class: usize) -> &'a str {
+        self.sections.label(class, self.manifest.label_bytes)
+    }
+
+    /// Labels of all classes in order.
+    pub fn labels(&self) -> impl Iterator<Item = &'a str> + '_ {
+        (0..self.classes()).map(|class| self.label(class))
+    }
+
+    /// Bias, multipliers and weights of the layer at `index`; empty slices for layers without any.
+    pub fn parameters(&self, index: usize) -> LayerParameters<'a> {
+        self.sections.parameters(&self.manifest.graph, index)
+    }
+
+    /// Inputs with the outputs that they must give: the self-test of a board.
+    pub fn golden(&self) -> impl Iterator<Item = GoldenVector<'a>> + use<'a> {
+        self.sections.golden(self.input().bytes(), self.output().bytes())
+    }
+
+    /// CRC-32 of manifest and weights, the identity of the model whatever was measured of it since.
+    pub fn model_id(&self) -> u32 {
+        let mut digest = CRC32.digest();
+        digest.update(self.sections.manifest);
+        digest.update(self.sections.weights);
+        digest.finalize()
+    }
+}

@@ -1,0 +1,145 @@
+//! The section table and the raw sections behind it.
+
+use super::header::{field, read_u32};
+use super::{ALIGNMENT, Header, Manifest, PackageError};
+use crate::graph::Graph;
+
+/// What a section holds. Readers skip kinds that they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u32)]
+pub enum SectionKind {
+    /// The postcard manifest.
+    Manifest = 1,
+    /// Biases, multipliers and weights of all layers.
+    Weights = 2,
+    /// One label a class, each `label_bytes` long, padded with zeros.
+    Labels = 3,
+    /// Inputs, each followed by its logits.
+    Golden = 4,
+}
+
+/// Bytes of one entry of the section table: kind, offset, length.
+pub(super) const ENTRY_BYTES: usize = 12;
+
+/// Largest bias, exclusive: with [`crate::limits::MAX_FAN_IN`] products no accumulator overflows.
+const MAX_BIAS: i32 = 1 << 30;
+
+/// The parameters of one layer, in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LayerParameters<'a> {
+    /// One bias an output channel, the input's zero point folded in.
+    pub bias: &'a [i32],
+    /// One multiplier an output channel ([`crate::quant`]).
+    pub multipliers: &'a [i32],
+    /// Weights in the package's layout.
+    pub weights: &'a [i8],
+}
+
+/// An input with the output that it must give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoldenVector<'a> {
+    /// Bytes of the input tensor.
+    pub input: &'a [u8],
+    /// Bytes of the logits.
+    pub output: &'a [u8],
+}
+
+/// The sections that this version knows, found and measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sections<'a> {
+    pub manifest: &'a [u8],
+    pub weights: &'a [u8],
+    labels: &'a [u8],
+    golden: &'a [u8],
+}
+
+impl<'a> Sections<'a> {
+    /// Finds the sections in `body`, the package without its checksum.
+    pub fn read(header: &Header, body: &'a [u8]) -> Result<Self, PackageError> {
+        let table_bytes = usize::from(header.sections) * ENTRY_BYTES;
+        let table = body.get(field::END..field::END + table_bytes).ok_or(PackageError::Header)?;
+        let find = |kind: SectionKind| find(table, body, kind);
+        let required = |kind| find(kind)?.ok_or(PackageError::Section { kind });
+        Ok(Self {
+            manifest: required(SectionKind::Manifest)?,
+            weights: required(SectionKind::Weights)?,
+            labels: required(SectionKind::Labels)?,
+            golden: find(SectionKind::Golden)?.unwrap_or(&[]),
+        })
+    }
+
+    /// Checks the sections' lengths and contents against the manifest, whose graph has been checked.
+    pub fn check_against(&self, manifest: &Manifest) -> Result<(), PackageError> {
+        let graph = &manifest.graph;
+        let output = graph.layers.last().and_then(|layer| graph.tensor(layer.output));
+        let (Some(input), Some(output)) = (graph.tensor(0), output) else { return Err(PackageError::Manifest) };
+
+        let classes = output.elements();
+        if self.labels.len() != classes * usize::from(manifest.label_bytes) {
+            return Err(PackageError::Section { kind: SectionKind::Labels });
+        }
+        for (class, label) in self.labels.chunks_exact(usize::from(manifest.label_bytes)).enumerate() {
+            if core::str::from_utf8(label).is_err() {
+                return Err(PackageError::Label { class: class as u16 });
+            }
+        }
+        if !self.golden.len().is_multiple_of(input.bytes() + output.bytes()) {
+            return Err(PackageError::Section { kind: SectionKind::Golden });
+        }
+        for index in 0..graph.layers.len() {
+            let parameters = self.parameters(graph, index);
+            let bias_fits = parameters.bias.iter().all(|bias| (-MAX_BIAS + 1..MAX_BIAS).contains(bias));
+            if !bias_fits || parameters.multipliers.iter().any(|&multiplier| multiplier < 0) {
+                return Err(PackageError::Section { kind: SectionKind::Weights });
+            }
+        }
+        Ok(())
+    }
+
+    /// Parameters of the layer at `index`; empty for layers without any.
+    pub fn parameters(&self, graph: &Graph, index: usize) -> LayerParameters<'a> {
+        self.find_parameters(graph, index).unwrap_or_default()
+    }
+
+    fn find_parameters(&self, graph: &Graph, index: usize) -> Option<LayerParameters<'a>> {
+        let layer = graph.layers.get(index)?;
+        let sizes = graph.parameter_sizes(layer)?;
+        let block = self.weights.get(layer.operator.parameters()?.offset as usize..)?;
+        let (bias, rest) = block.split_at_checked(4 * sizes.channels)?;
+        let (multipliers, rest) = rest.split_at_checked(4 * sizes.channels)?;
+        Some(LayerParameters {
+            bias: bytemuck::try_cast_slice(bias).ok()?,
+            multipliers: bytemuck::try_cast_slice(multipliers).ok()?,
+            weights: bytemuck::cast_slice(rest.get(..sizes.weights)?),
+        })
+    }
+
+    /// The label of `class`, without its padding; empty for an unknown class.
+    pub fn label(&self, class: usize, label_bytes: u8) -> &'a str {
+        let label = self.labels.chunks_exact(usize::from(label_bytes)).nth(class).unwrap_or(&[]);
+        core::str::from_utf8(label).unwrap_or("").trim_end_matches('\0')
+    }
+
+    /// The golden vectors.
+    pub fn golden(&self, input_bytes: usize, output_bytes: usize) -> impl Iterator<Item = GoldenVector<'a>> + use<'a> {
+        self.golden.chunks_exact(input_bytes + output_bytes).map(move |record| {
+            let (input, output) = record.split_at(input_bytes);
+            GoldenVector { input, output }
+        })
+    }
+}
+
+/// The bytes of the first section of `kind`, or `None` where the table has none.
+fn find<'a>(table: &[u8], body: &'a [u8], kind: SectionKind) -> Result<Option<&'a [u8]>, PackageError> {
+    let Some(entry) = table.chunks_exact(ENTRY_BYTES).find(|entry| read_u32(entry, 0..4) == kind as u32) else {
+        return Ok(None);
+    };
+    let (offset, length) = (read_u32(entry, 4..8) as usize, read_u32(entry, 8..12) as usize);
+    let section = offset.checked_add(length).and_then(|end| body.get(offset..end));
+    let well_placed = offset.is_multiple_of(ALIGNMENT) && offset >= field::END + table.len();
+    match section {
+        Some(section) if well_placed => Ok(Some(section)),
+        _ => Err(PackageError::Section { kind }),
+    }
+}

@@ -1,0 +1,111 @@
+//! Writes packages; the host's half of the format.
+
+use std::vec::Vec;
+
+use super::header::{MAGIC, field};
+use super::sections::ENTRY_BYTES;
+use super::{
+    ALIGNMENT, AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind,
+    WeightLayout,
+};
+
+/// Collects the parts of a package. [`PackageBuilder::finish`] lays them out and passes the result through
+/// the reader's own checks.
+#[derive(Debug, Clone, Default)]
+pub struct PackageBuilder {
+    weights: Vec<u8>,
+    golden: Vec<u8>,
+}
+
+impl PackageBuilder {
+    /// A package without layers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends the parameters of a layer and returns their offset in the weight section.
+    pub fn push_parameters(&mut self, bias: &[i32], multipliers: &[i32], weights: &[i8]) -> u32 {
+        self.weights.resize(self.weights.len().next_multiple_of(ALIGNMENT), 0);
+        let offset = self.weights.len() as u32;
+        for word in bias.iter().chain(multipliers) {
+            self.weights.extend_from_slice(&word.to_le_bytes());
+        }
+        self.weights.extend_from_slice(bytemuck::cast_slice(weights));
+        offset
+    }
+
+    /// Appends an input tensor and the logits that it must give.
+    pub fn push_golden(&mut self, input: &[u8], output: &[u8]) {
+        self.golden.extend_from_slice(input);
+        self.golden.extend_from_slice(output);
+    }
+
+    /// Lays out the package. `labels` are in class order; `manifest.label_bytes` is set here.
+    ///
+    /// # Errors
+    /// Whatever the reader would refuse: a graph or label beyond the limits.
+    pub fn finish(&self, manifest: &Manifest, labels: &[&str]) -> Result<Vec<u8>, PackageError> {
+        let longest = labels.iter().map(|label| label.len()).max().unwrap_or(1).max(1);
+        let mut label_section = Vec::new();
+        for label in labels {
+            label_section.extend_from_slice(label.as_bytes());
+            label_section.resize(label_section.len() + longest - label.len(), 0);
+        }
+        let label_bytes = u8::try_from(longest).map_err(|_| PackageError::Section { kind: SectionKind::Labels })?;
+        let manifest = Manifest { label_bytes, ..manifest.clone() };
+        let arena_bytes = manifest.graph.arena_bytes() as u32;
+        let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;
+
+        let sections = [
+            (SectionKind::Manifest, manifest.as_slice()),
+            (SectionKind::Weights, &self.weights),
+            (SectionKind::Labels, &label_section),
+            (SectionKind::Golden, &self.golden),
+        ];
+        let bytes = lay_out(&sections, arena_bytes);
+        Package::new_checked(AlignedBytes::copy_of(&bytes).as_slice())?;
+        Ok(bytes)
+    }
+}
+
+fn lay_out(sections: &[(SectionKind, &[u8])], arena_bytes: u32) -> Vec<u8> {
+    let mut bytes = std::vec![0; field::END + sections.len() * ENTRY_BYTES];
+    bytes[field::MAGIC].copy_from_slice(&MAGIC);
+    bytes[field::MAJOR].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
+    bytes[field::MINOR].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
+    bytes[field::LAYOUT].copy_from_slice(&WeightLayout::Portable.id().to_le_bytes());
+    bytes[field::SECTIONS].copy_from_slice(&(sections.len() as u16).to_le_bytes());
+    bytes[field::ARENA_BYTES].copy_from_slice(&arena_bytes.to_le_bytes());
+    for (index, (kind, section)) in sections.iter().enumerate() {
+        bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let entry = field::END + index * ENTRY_BYTES;
+        let fields = [*kind as u32, bytes.len() as u32, section.len() as u32];
+        for (word, place) in fields.iter().zip(bytes[entry..entry + ENTRY_BYTES].chunks_exact_mut(4)) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(section);
+    }
+    bytes.resize(bytes.len().next_multiple_of(4) + field::CHECKSUM_BYTES, 0);
+    let total = bytes.len() as u32;
+    bytes[field::TOTAL_BYTES].copy_from_slice(&total.to_le_bytes());
+    seal(&mut bytes);
+    bytes
+}
+
+/// Stores the SHA-256 of the file of measurements in a package and renews the checksum.
+///
+/// # Errors
+/// Whatever the reader refuses of `package`.
+pub fn set_measured_hash(package: &mut Vec<u8>, sha256: &[u8; 32]) -> Result<(), PackageError> {
+    let total = Package::new_checked(AlignedBytes::copy_of(package).as_slice())?.package_bytes();
+    package.truncate(total);
+    package[field::MEASURED].copy_from_slice(sha256);
+    seal(package);
+    Ok(())
+}
+
+fn seal(package: &mut [u8]) {
+    let body = package.len() - field::CHECKSUM_BYTES;
+    let checksum = CRC32.checksum(&package[..body]);
+    package[body..].copy_from_slice(&checksum.to_le_bytes());
+}

@@ -1,0 +1,129 @@
+//! The memory plan: accepted by the reader, small, and free of overlaps by a checker of its own.
+
+use std::ops::Range;
+
+use fude_runtime::graph::{Graph, LayerError, Tensor, Window, check, plan_arena};
+use proptest::prelude::*;
+
+use crate::models::{INT8, Model, Random, random_model};
+
+/// For each layer the ids of the tensors that must be intact while it runs, by their definition: written
+/// before or now, and read now or later. The logits are read after the last layer.
+fn alive(graph: &Graph, layer: usize) -> Vec<usize> {
+    let written = |id: usize| match graph.layers.iter().position(|layer| usize::from(layer.output) == id) {
+        Some(index) => index <= layer,
+        None => id == 0,
+    };
+    let read = |id: usize| {
+        let reads = |layer: &fude_runtime::graph::Layer| {
+            [Some(layer.input), layer.operator.second_input()].into_iter().flatten().any(|read| usize::from(read) == id)
+        };
+        let last_output = graph.layers.last().map(|last| usize::from(last.output));
+        graph.layers[layer..].iter().any(reads) || last_output == Some(id)
+    };
+    let is_output = |id: usize| usize::from(graph.layers[layer].output) == id;
+    (0..graph.tensors.len()).filter(|&id| written(id) && (read(id) || is_output(id))).collect()
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    !a.is_empty() && !b.is_empty() && a.start < b.end && b.start < a.end
+}
+
+fn check_plan(graph: &Graph) -> Result<(), TestCaseError> {
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let alive = alive(graph, index);
+        let place = |id: usize| graph.tensors[id].range();
+        let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch_bytes(layer);
+        prop_assert!(graph.scratch_bytes(layer) <= graph.scratch.1 as usize);
+        for (nth, &a) in alive.iter().enumerate() {
+            prop_assert!(!overlap(&place(a), &scratch), "layer {index}: scratch lies on tensor {a}");
+            for &b in &alive[..nth] {
+                let in_place = layer.operator.works_in_place()
+                    && [a, b].contains(&layer.input.into())
+                    && [a, b].contains(&layer.output.into());
+                let shared = in_place && place(a) == place(b);
+                prop_assert!(shared || !overlap(&place(a), &place(b)), "layer {index}: tensor {a} lies on {b}");
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn plans_are_sound_and_bounded(seed: u64, layers in 1..30_usize) {
+        let (mut model, labels) = random_model(seed, layers);
+        let plan = plan_arena(&mut model.graph);
+        check_plan(&model.graph)?;
+        let aligned = |tensor: &Tensor| tensor.bytes().next_multiple_of(16);
+        let apart: usize = model.graph.tensors.iter().map(aligned).sum();
+        let most = apart + model.graph.scratch.1 as usize;
+        prop_assert!((plan.lower_bound..=most).contains(&plan.arena_bytes), "{plan:?}, {most} without sharing");
+        prop_assert_eq!(plan.arena_bytes, model.graph.arena_bytes());
+        prop_assert!(model.graph.tensors.iter().all(|tensor| tensor.offset.is_multiple_of(16)));
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        model.pack(&labels); // through the reader's own check
+    }
+}
+
+/// A chain of 1×1×16 tensors, one byte an element, each of 16 bytes.
+fn chain() -> Model {
+    let mut model = Model::new(1, 1);
+    model.graph.tensors[0].height = 16;
+    model
+}
+
+#[test]
+fn a_sum_takes_the_place_of_its_first_operand() {
+    let mut random = Random(3);
+    let mut model = chain();
+    let doubled = model.add(&mut random, 0, 0, INT8); // reads its input twice: not in place
+    let sum = model.add(&mut random, doubled, 0, INT8); // in place of `doubled`
+    let last = model.add(&mut random, 0, sum, INT8); // in place of the input
+    let plan = plan_arena(&mut model.graph);
+    let offset = |id: u8| model.graph.tensors[usize::from(id)].offset;
+    assert_ne!(offset(doubled), offset(0));
+    assert_eq!(offset(sum), offset(doubled));
+    assert_eq!(offset(last), offset(0));
+    assert_eq!((plan.arena_bytes, plan.lower_bound), (32, 32));
+}
+
+#[test]
+fn an_operand_that_is_read_later_keeps_its_place() {
+    let mut random = Random(3);
+    let mut model = chain();
+    let doubled = model.add(&mut random, 0, 0, INT8);
+    let sum = model.add(&mut random, doubled, 0, INT8);
+    model.add(&mut random, sum, doubled, INT8);
+    plan_arena(&mut model.graph);
+    assert_ne!(model.graph.tensors[usize::from(sum)].offset, model.graph.tensors[usize::from(doubled)].offset);
+}
+
+#[test]
+fn scratch_memory_of_convolutions_is_planned() {
+    let (model, _) =
+        (0..).map(|seed| random_model(seed, 6)).find(|(model, _)| scratch(&model.graph) > 0).expect("endless");
+    let mut graph = model.graph;
+    plan_arena(&mut graph);
+    assert_eq!(graph.scratch.1 as usize, scratch(&graph));
+    assert_eq!(Window::square(1, 1, 0).area(), 1);
+}
+
+fn scratch(graph: &Graph) -> usize {
+    graph.layers.iter().map(|layer| graph.scratch_bytes(layer)).max().unwrap_or(0)
+}
+
+/// What the planner makes of a graph that makes no sense is for the reader to refuse, not a panic.
+#[test]
+fn senseless_graphs_are_planned_and_refused() {
+    let mut random = Random(3);
+    let mut model = chain();
+    let never_written = model.tensor((16, 1, 1), 0);
+    model.add(&mut random, never_written, 0, INT8);
+    plan_arena(&mut model.graph);
+    let arena_bytes = model.graph.arena_bytes();
+    model.graph.tensors[2].height = 16;
+    assert!(matches!(check(&model.graph, 0, arena_bytes), Err((Some(0), LayerError::Shape | LayerError::Order))));
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds the image of a board and puts it at firmware/build/BOARD.elf.
+#
+#   firmware/build.sh BOARD     BOARD is a folder of boards/, for example qemu-m4
+#
+# DEFMT_LOG (default: info) sets how much the firmware logs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+board=${1:-}
+description=boards/$board/board.toml
+if [ -z "$board" ] || [ ! -f "$description" ]; then
+    echo "usage: firmware/build.sh BOARD, where BOARD is one of:" $(dirname boards/*/board.toml | xargs -n1 basename) >&2
+    exit 2
+fi
+
+# The value of a top-level key of board.toml: KEY = "VALUE".
+key() { sed -n "/^\[/q; s/^$1 *= *\"\(.*\)\".*/\1/p" "$description"; }
+target=$(key target)
+core=$(key core)
+
+# A folder of its own: the host's build and this one would otherwise wait for each other's lock.
+build_dir=${CARGO_TARGET_DIR:-target}/firmware
+.ci/cross-cargo "$target" build \
+    --package fude-firmware --bin board --features "$board" --release --target-dir "$build_dir" \
+    --config 'profile.release.lto = "fat"' --config 'profile.release.codegen-units = 1' \
+    --config "target.$target.rustflags = ['-Ctarget-cpu=$core']"
+
+mkdir -p firmware/build
+# Renamed into place, so that nobody finds half an image.
+cp "$build_dir/$target/release/board" "firmware/build/$board.elf.part"
+mv "firmware/build/$board.elf.part" "firmware/build/$board.elf"
+echo "built firmware/build/$board.elf"

@@ -1,0 +1,23 @@
+//! The application that runs on a board, and the device link that host and board share.
+//!
+//! | module | is | runs on |
+//! |---|---|---|
+//! | [`link`] | messages, frames and the server of the device link | board and host |
+//! | [`app`] | from boot to serving: check the package, run its golden vectors, answer the host | board (and host, in tests) |
+//!
+//! The library touches no register and no board: it sees a board through [`fude_boards::Board`], which a test
+//! implements too. The binary `src/bin/board.rs` adds what an image needs, start-up code and fault handlers, for
+//! the one board whose feature is on; `firmware/build.sh BOARD` builds it.
+//!
+//! Logs are [defmt](https://defmt.ferrous-systems.com), under the feature `defmt`: a host build has no logger.
+
+#![no_std]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod app;
+pub mod link;
+mod log;

@@ -1,0 +1,154 @@
+//! What host and board say to each other.
+//!
+//! Messages borrow: pixels stay in the receive buffer and an output tensor in the recogniser's arena. Any change
+//! here, down to the order of fields and variants, is a new [`LINK_VERSION`](super::frame::LINK_VERSION).
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use fude_runtime::limits::{MAX_LAYERS, MAX_TOP_K};
+
+/// Most pixels of an image sent over the link.
+pub const MAX_PIXELS: usize = 128 * 128;
+
+/// Most bytes of an output tensor sent over the link.
+pub const MAX_OUTPUT_BYTES: usize = 16 * 1024;
+
+/// More than any message holds besides its pixels or its output tensor.
+pub const OVERHEAD_BYTES: usize = 1024;
+
+/// What the host asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// Who is there? Answered by [`Response::Hello`].
+    Hello,
+    /// Recognise one image. Answered by [`Response::Recognition`].
+    #[serde(borrow)]
+    Recognize(Image<'a>),
+    /// Run the package's golden vectors again. Answered by [`Response::SelfTest`].
+    SelfTest,
+    /// End the program. Answered by [`Response::ShuttingDown`], after which an emulator ends with this code.
+    Shutdown {
+        /// The exit code.
+        code: u8,
+    },
+}
+
+/// An image to recognise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image<'a> {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// `width * height` pixels, row by row; ink is 255 on 0. At most [`MAX_PIXELS`].
+    pub pixels: &'a [u8],
+    /// How many candidates to answer with, at most [`MAX_TOP_K`].
+    pub top_k: u8,
+}
+
+/// What the board answers.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack, one at a time; a board has no allocator to box with"
+)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response<'a> {
+    /// Answers [`Request::Hello`].
+    #[serde(borrow)]
+    Hello(Hello<'a>),
+    /// Answers [`Request::Recognize`].
+    #[serde(borrow)]
+    Recognition(Recognition<'a>),
+    /// Answers [`Request::SelfTest`]: every golden vector came out right.
+    SelfTest {
+        /// How many vectors ran.
+        vectors: u16,
+    },
+    /// Answers [`Request::Shutdown`].
+    ShuttingDown,
+    /// The request was not served.
+    Refused(Refusal),
+}
+
+/// The board and the package on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello<'a> {
+    /// The board's name, as its folder is called.
+    pub board: &'a str,
+    /// Version of the firmware.
+    pub firmware: &'a str,
+    /// Major version of the package format that this firmware reads.
+    pub format_version: u16,
+    /// Name of the model in the package.
+    pub model: &'a str,
+    /// Which model it is: [`fude_runtime::package::Package::model_id`].
+    pub model_id: u32,
+    /// Number of classes.
+    pub classes: u16,
+    /// Most pixels in a [`Request::Recognize`].
+    pub max_pixels: u32,
+}
+
+/// One recognised image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recognition<'a> {
+    /// The best classes, best first.
+    pub top: Vec<Candidate, MAX_TOP_K>,
+    /// The output tensor's bytes as they lie in memory: the logits, little endian.
+    pub output: &'a [u8],
+    /// What each layer did, in order of execution.
+    pub layers: Layers,
+    /// Ticks of the board's counter for the whole recognition: normalising, layers, choosing the best. Hashing is
+    /// left out.
+    pub ticks: u64,
+}
+
+/// What each layer did: equal lengths, in order of execution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// [`CRC32`](fude_runtime::package::CRC32) of the layer's output tensor.
+    pub hashes: Vec<u32, MAX_LAYERS>,
+    /// Ticks of the board's counter spent in the layer.
+    pub ticks: Vec<u32, MAX_LAYERS>,
+}
+
+/// A class and its score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Index of the class in the package.
+    pub class: u16,
+    /// Its logit, in steps of the logits' scale.
+    pub score: i16,
+}
+
+/// Why a request was not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The frame was damaged on the way, or longer than the board's buffer.
+    #[error("the board received a damaged or oversized frame")]
+    BadFrame,
+    /// The frame's version is not the board's.
+    #[error("the board's firmware speaks another version of the device link")]
+    WrongVersion,
+    /// The frame was sound, but its message is none of [`Request`].
+    #[error("the board does not know this request")]
+    UnknownRequest,
+    /// The image's sides do not give the number of its pixels, or are zero or too large.
+    #[error("the image's width and height do not fit its pixels")]
+    BadImage,
+    /// A golden vector came out different from what the trainer computed.
+    #[error("golden vector {vector} came out different on the board")]
+    SelfTestFailed {
+        /// Index of the first vector that differs.
+        vector: u16,
+    },
+    /// The recogniser cannot run the package, although it passed every check: a defect of the runtime.
+    #[error("the board's recogniser failed on a package that it had accepted")]
+    Recognizer,
+    /// The answer does not fit the board's send buffer.
+    #[error("the answer does not fit the board's send buffer")]
+    AnswerTooLong,
+}

@@ -1,0 +1,89 @@
+//! `fude export`: a checkpoint becomes a package.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::data::{DataArguments, Part};
+use super::outcome::{grouped, rows};
+use super::{CliError, Outcome};
+use crate::files::write_atomically;
+use crate::package::{PackageFile, pack};
+use crate::train::{ComputeChoice, RunFolder, compute_device, glyph_to_input};
+
+/// Golden vectors of a package.
+const GOLDEN_VECTORS: usize = 4;
+
+/// Pack a quantised run for boards.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fude export runs/kanji --out kanji.fude --data fonts:/usr/share/fonts --characters grade1")]
+pub struct ExportArguments {
+    /// Folder that `fude train` and `fude qat` wrote.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The package to write.
+    #[arg(long, value_name = "FILE.fude")]
+    pub out: PathBuf,
+    /// Data whose first samples become the board's self-test.
+    #[command(flatten)]
+    pub data: DataArguments,
+}
+
+/// What was packed.
+#[derive(Debug, Serialize)]
+pub struct Exported {
+    /// The file.
+    pub package: PathBuf,
+    /// Its length.
+    pub package_bytes: usize,
+    /// Arena that it needs.
+    pub arena_bytes: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Vectors of the board's self-test.
+    pub golden_vectors: usize,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &ExportArguments) -> Result<Outcome, CliError> {
+    let exported = export(arguments)?;
+    let table = rows(&[
+        ("package", exported.package.display().to_string()),
+        ("bytes", grouped(exported.package_bytes as u64)),
+        ("arena bytes", grouped(exported.arena_bytes as u64)),
+        ("classes", exported.classes.to_string()),
+        ("golden vectors", exported.golden_vectors.to_string()),
+    ]);
+    Outcome::new(&exported, table)
+}
+
+/// Packs and writes.
+pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
+    let folder = RunFolder::new(&arguments.run);
+    let device = compute_device(ComputeChoice::Cpu, folder.read_info()?.seed)?;
+    let checkpoint = folder.read_latest(&device)?;
+    let info = &checkpoint.info;
+    let dataset = arguments.data.load(Part::Training, false)?;
+    // Spread over the data, so that the vectors are of different classes.
+    let step = (dataset.samples.len() / GOLDEN_VECTORS).max(1);
+    let golden: Vec<Vec<u8>> = dataset
+        .samples
+        .iter()
+        .step_by(step)
+        .take(GOLDEN_VECTORS)
+        .map(|sample| glyph_to_input(&sample.glyph, info.preprocessing, info.preset.side()))
+        .collect();
+    write_atomically(&arguments.out, &pack(&checkpoint, &golden)?)?;
+
+    let file = PackageFile::read(&arguments.out)?;
+    let package = file.open()?;
+    Ok(Exported {
+        package: arguments.out.clone(),
+        package_bytes: package.package_bytes(),
+        arena_bytes: package.arena_bytes(),
+        classes: package.classes(),
+        golden_vectors: package.golden().count(),
+    })
+}

@@ -1,0 +1,72 @@
+//! The command line: one file a subcommand, and what they share.
+//!
+//! A subcommand returns an [`Outcome`]: a JSON document, the same as text, and whether it went well. Progress
+//! goes to standard error and vanishes when that is no terminal; with `--json` standard output is exactly one
+//! document.
+
+mod data;
+mod eval;
+mod export;
+mod inspect;
+mod outcome;
+mod progress;
+mod qat;
+mod quickstart;
+mod recognize;
+mod train;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use outcome::Outcome;
+
+/// Any error of a subcommand: its text names file, place and remedy.
+type CliError = Box<dyn std::error::Error>;
+
+/// Trains handwriting recognisers, makes them INT8, packs them and checks them on boards.
+#[derive(Debug, Parser)]
+#[command(name = "fude", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Print exactly one JSON document to standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::TrainArguments),
+    Qat(qat::QatArguments),
+    Export(export::ExportArguments),
+    Eval(eval::EvalArguments),
+    Inspect(inspect::InspectArguments),
+    Recognize(recognize::RecognizeArguments),
+    Verify(verify::VerifyArguments),
+    Quickstart(quickstart::QuickstartArguments),
+}
+
+impl Cli {
+    /// Runs the subcommand, prints its outcome, and returns the exit status: 0 only where all went well.
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Train(arguments) => train::run(&arguments),
+            Command::Qat(arguments) => qat::run(&arguments),
+            Command::Export(arguments) => export::run(&arguments),
+            Command::Eval(arguments) => eval::run(&arguments),
+            Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Recognize(arguments) => recognize::run(&arguments),
+            Command::Verify(arguments) => verify::run(&arguments),
+            Command::Quickstart(arguments) => quickstart::run(&arguments),
+        };
+        match result {
+            Ok(outcome) => outcome.print(self.json),
+            Err(error) => {
+                eprintln!("fude: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

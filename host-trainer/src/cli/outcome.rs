@@ -1,0 +1,84 @@
+//! What a subcommand has to say.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::CliError;
+
+/// The result of a subcommand, for people and for scripts.
+#[derive(Debug)]
+pub struct Outcome {
+    json: Value,
+    text: String,
+    success: bool,
+}
+
+impl Outcome {
+    /// A result with its text.
+    ///
+    /// # Errors
+    /// Where `document` has no JSON form, such as a map with keys that are not text.
+    pub fn new(document: &impl Serialize, text: String) -> Result<Self, CliError> {
+        Ok(Self { json: serde_json::to_value(document)?, text, success: true })
+    }
+
+    /// The same result with exit status 0 only where `success`.
+    pub fn succeeding(self, success: bool) -> Self {
+        Self { success, ..self }
+    }
+
+    /// Prints the document or the text.
+    pub fn print(&self, json: bool) -> ExitCode {
+        let written = if json {
+            writeln!(io::stdout(), "{:#}", self.json)
+        } else {
+            writeln!(io::stdout(), "{}", self.text.trim_end())
+        };
+        // A closed pipe (`fude … | head`) is the reader's choice, anything else is lost output.
+        let lost = written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        if self.success && !lost { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Lays out rows of (name, value) in two columns.
+pub fn rows(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+}
+
+/// A share as a percentage.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_thousands() {
+        let grouped: Vec<String> = [0, 999, 1_000, 12_345_678].map(grouped).into();
+        assert_eq!(grouped, ["0", "999", "1,000", "12,345,678"]);
+    }
+
+    #[test]
+    fn aligns_values() {
+        assert_eq!(rows(&[("a", "1".into()), ("long", "2".into())]), "a     1\nlong  2\n");
+    }
+}

@@ -1,0 +1,70 @@
+//! Where training and test samples come from.
+//!
+//! A data set is named on the command line as `KIND:PATH` ([`DataSpec`]) and loaded into memory as a
+//! [`Dataset`]: glyphs, the class each belongs to, and where each came from.
+//!
+//! ```text
+//!  fonts:DIR ──► fonts ──┐
+//!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
+//!  folder:DIR ─► folder ─┘      │
+//!                  classes.tsv ─┴► ClassList::map_to ──► the package's classes
+//! ```
+//!
+//! Nothing here is random except what takes a seed: files and folders are visited in sorted order,
+//! so the same files always give the same samples in the same order.
+
+mod classes;
+mod distort;
+mod error;
+mod folder;
+mod fonts;
+mod grade1;
+mod idx;
+mod image_file;
+mod source;
+mod split;
+
+pub use classes::ClassList;
+pub use distort::{Distortion, distort, rng_for};
+pub use error::DatasetError;
+pub use fonts::{RENDER_BOX, RENDER_SIDE};
+pub use grade1::GRADE1;
+pub use image_file::{load_glyph, write_png};
+pub use source::{DataSpec, LoadOptions};
+pub use split::{Share, split_off};
+
+/// A grey picture of one character: 255 is full ink, 0 is paper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glyph {
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// `width * height` pixels, row by row from the top left.
+    pub pixels: Vec<u8>,
+}
+
+/// One glyph and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The picture.
+    pub glyph: Glyph,
+    /// Index into [`Dataset::classes`]; `None` where the set carries no labels.
+    pub label: Option<u32>,
+    /// Index into [`Dataset::sources`]: the font face, file or folder the glyph came from.
+    pub source: u32,
+}
+
+/// Samples held in memory, with the class list their labels index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The samples, in the order of their files.
+    pub samples: Vec<Sample>,
+    /// What the labels mean.
+    pub classes: ClassList,
+    /// Names of the sources: a font's file stem, an IDX file's stem, or a folder's name.
+    pub sources: Vec<String>,
+    /// Characters that were asked of a font face which lacks them, as (face, character).
+    /// Always empty for data sets that are not rendered from fonts.
+    pub missing: Vec<(String, char)>,
+}

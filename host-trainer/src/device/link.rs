@@ -1,0 +1,199 @@
+//! The host's end of the device link: one request, one answer.
+
+use std::io::{self, Read, Write};
+
+use fude_firmware::link::frame::{self, EncodeError, FrameDecoder, FrameError, UnknownMessage};
+use fude_firmware::link::message::{
+    Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, Request, Response,
+};
+
+/// A line to a board, any byte stream. A stream with a read time limit makes a silent board an error.
+pub struct Link<S> {
+    stream: S,
+    send: Vec<u8>,
+    decoder: FrameDecoder<Vec<u8>>,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The line failed.
+    #[error("the line to the board: {0}")]
+    Line(io::Error),
+    /// The board closed the line: it has ended.
+    #[error("the board closed the line")]
+    HungUp,
+    /// The line's time limit passed.
+    #[error("the board did not answer in time: it hangs, or it is too slow for this model")]
+    Silent,
+    /// The image is larger than the link carries.
+    #[error("the image has {pixels} pixels, the device link carries {MAX_PIXELS}")]
+    ImageTooLarge {
+        /// Its pixels.
+        pixels: usize,
+    },
+    /// The request does not fit its buffer.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The answer was damaged, or of another version of the link.
+    #[error("the board's answer: {0}; if it persists, rebuild the firmware with `make firmware`")]
+    Frame(#[from] FrameError),
+    /// The answer is no message of this version.
+    #[error("the board's answer: {0}")]
+    Message(#[from] UnknownMessage),
+    /// The board refused the request.
+    #[error("the board refused the request: {0}")]
+    Refused(Refusal),
+    /// The board answered another request.
+    #[error("the board answered another request than {request}")]
+    Mismatch {
+        /// What was asked.
+        request: &'static str,
+    },
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::HungUp,
+            TimedOut | WouldBlock => Self::Silent,
+            _ => Self::Line(error),
+        }
+    }
+}
+
+impl<S: Read + Write> Link<S> {
+    /// A link over `stream`.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            send: vec![0; frame::encoded_len(MAX_PIXELS + OVERHEAD_BYTES)],
+            decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + OVERHEAD_BYTES)]),
+        }
+    }
+
+    /// Who is there? The versions of both ends are compared on the way, as with every request.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn hello(&mut self) -> Result<Hello<'_>, LinkError> {
+        match self.ask(&Request::Hello)? {
+            Response::Hello(hello) => Ok(hello),
+            _ => Err(LinkError::Mismatch { request: "hello" }),
+        }
+    }
+
+    /// Recognises an image of at most [`MAX_PIXELS`] pixels.
+    ///
+    /// # Errors
+    /// [`LinkError`]; [`LinkError::Refused`] when the sides do not fit the pixels.
+    pub fn recognize(&mut self, image: Image<'_>) -> Result<Recognition<'_>, LinkError> {
+        if image.pixels.len() > MAX_PIXELS {
+            return Err(LinkError::ImageTooLarge { pixels: image.pixels.len() });
+        }
+        match self.ask(&Request::Recognize(image))? {
+            Response::Recognition(recognition) => Ok(recognition),
+            _ => Err(LinkError::Mismatch { request: "recognize" }),
+        }
+    }
+
+    /// Runs the package's golden vectors; returns how many there are.
+    ///
+    /// # Errors
+    /// [`LinkError`]; [`LinkError::Refused`] names the first vector that differs.
+    pub fn self_test(&mut self) -> Result<u16, LinkError> {
+        match self.ask(&Request::SelfTest)? {
+            Response::SelfTest { vectors } => Ok(vectors),
+            _ => Err(LinkError::Mismatch { request: "self-test" }),
+        }
+    }
+
+    /// Ends the board's program with `code`.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn shutdown(&mut self, code: u8) -> Result<(), LinkError> {
+        match self.ask(&Request::Shutdown { code })? {
+            Response::ShuttingDown => Ok(()),
+            _ => Err(LinkError::Mismatch { request: "shutdown" }),
+        }
+    }
+
+    fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>, LinkError> {
+        self.stream.write_all(frame::encode(request, &mut self.send)?)?;
+        self.stream.flush()?;
+        self.receive_frame()?;
+        match self.decoder.message()? {
+            Response::Refused(refusal) => Err(LinkError::Refused(refusal)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Reads up to the end of the next frame. The board sends nothing unasked, so nothing follows it.
+    fn receive_frame(&mut self) -> Result<(), LinkError> {
+        let mut chunk = [0; 4096];
+        loop {
+            let count = self.stream.read(&mut chunk)?;
+            if count == 0 {
+                return Err(LinkError::HungUp);
+            }
+            for &byte in &chunk[..count] {
+                if self.decoder.push(byte)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A link, and the far end of its line.
+    fn line() -> (Link<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        (Link::new(near), listener.accept().unwrap().0)
+    }
+
+    fn hello_answered_by(bytes: &[u8]) -> LinkError {
+        let (mut link, mut board) = line();
+        board.write_all(bytes).unwrap();
+        link.hello().unwrap_err()
+    }
+
+    #[test]
+    fn a_silent_board_and_a_gone_one_are_told_apart() {
+        let (mut link, board) = line();
+        assert!(matches!(link.hello(), Err(LinkError::Silent)));
+        drop(board);
+        assert!(matches!(link.hello(), Err(LinkError::HungUp)));
+    }
+
+    #[test]
+    fn firmware_of_another_version_is_named() {
+        // COBS of version 9 and a CRC-32.
+        let crc = fude_runtime::package::CRC32.checksum(&[9]).to_le_bytes();
+        let error = hello_answered_by(&[0, 6, 9, crc[0], crc[1], crc[2], crc[3], 0]);
+        assert!(matches!(error, LinkError::Frame(FrameError::Version { found: 9 })), "{error}");
+        assert!(error.to_string().contains("make firmware"), "{error}");
+    }
+
+    #[test]
+    fn answers_that_are_none_are_errors() {
+        let mut buffer = [0; 64];
+        let other = frame::encode(&Response::ShuttingDown, &mut buffer).unwrap();
+        assert!(matches!(hello_answered_by(other), LinkError::Mismatch { request: "hello" }));
+        let refused = Response::Refused(Refusal::BadFrame);
+        let refused = frame::encode(&refused, &mut buffer).unwrap();
+        assert!(matches!(hello_answered_by(refused), LinkError::Refused(Refusal::BadFrame)));
+        let unknown = frame::encode(&99_u8, &mut buffer).unwrap();
+        assert!(matches!(hello_answered_by(unknown), LinkError::Message(_)));
+    }
+}

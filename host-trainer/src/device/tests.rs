@@ -1,0 +1,203 @@
+//! The device end to end: the board's own image in the emulator, against the same runtime on the host.
+//!
+//! These tests need `qemu-system-arm` and the image (`make setup firmware`); without them they fail and say so.
+
+use std::fs;
+use std::path::PathBuf;
+
+use fude_firmware::app;
+use fude_firmware::link::message::Refusal;
+use fude_runtime::ink;
+use fude_runtime::package::{AlignedBytes, CRC32, Package};
+use fude_runtime::profile::LayerObserver;
+use fude_runtime::recognizer::Recognizer;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A package with every operator and two golden vectors, which the runtime keeps readable for ever.
+const PACKAGE: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-runtime/tests/packages/format-1.0.fude"));
+
+/// The package after `change`, with a matching checksum.
+fn changed(change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = PACKAGE.to_vec();
+    let (body, checksum) = bytes.split_last_chunk_mut().unwrap();
+    change(body);
+    *checksum = CRC32.checksum(body).to_le_bytes();
+    bytes
+}
+
+/// Pixels of a square image with some ink, different for every seed.
+fn drawing(side: u16, seed: u32) -> Vec<u8> {
+    let stripe = |place: u32| (place * (2 * seed + 1) / 7).is_multiple_of(5);
+    let pixel = |place: u32| if stripe(place) { (place * 31 + seed * 17) as u8 | 64 } else { 0 };
+    (0..u32::from(side) * u32::from(side)).map(pixel).collect()
+}
+
+fn image(side: u16, pixels: &[u8]) -> Image<'_> {
+    Image { width: side, height: side, pixels, top_k: 2 }
+}
+
+struct OnDisk {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+fn on_disk(package: &[u8]) -> OnDisk {
+    let folder = tempfile::tempdir().unwrap();
+    // QEMU gives commas a meaning of their own.
+    let path = folder.path().join("model, second try.fude");
+    fs::write(&path, package).unwrap();
+    OnDisk { _folder: folder, path }
+}
+
+fn board_and_firmware() -> (Board, Firmware) {
+    let board = Board::find("qemu-m4").unwrap();
+    let firmware = Firmware::find(&board, None).unwrap_or_else(|error| panic!("{error}"));
+    (board, firmware)
+}
+
+fn boot(package: &[u8], counting: bool) -> Result<Device, DeviceError> {
+    let (board, firmware) = board_and_firmware();
+    Device::boot(&board, &firmware, &on_disk(package).path, counting)
+}
+
+/// What each layer wrote, by its checksum.
+#[derive(Default)]
+struct Hashes(Vec<u32>);
+
+impl LayerObserver for Hashes {
+    fn after(&mut self, _index: usize, output: &[u8]) {
+        self.0.push(CRC32.checksum(output));
+    }
+}
+
+#[test]
+fn the_board_computes_what_the_host_computes() {
+    let bytes = AlignedBytes::copy_of(PACKAGE);
+    let package = Package::new_checked(bytes.as_slice()).unwrap();
+    let mut arena = vec![0; package.arena_bytes()];
+    let mut host = Recognizer::new(package.clone(), &mut arena).unwrap();
+    let mut device = boot(PACKAGE, false).unwrap();
+
+    let hello = device.hello().unwrap();
+    assert_eq!((hello.board, hello.model), ("qemu-m4", package.manifest().name.as_str()));
+    assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
+    assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
+    for (side, seed) in (8..40).step_by(3).zip(0..) {
+        let pixels = drawing(side, seed);
+        let mut hashes = Hashes::default();
+        let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
+        let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
+        let found = device.recognize(image(side, &pixels)).unwrap();
+        assert_eq!(found.output, host.logits());
+        assert_eq!(found.layers.hashes.as_slice(), hashes.0);
+        let expected: Vec<_> = expected.iter().map(|answer| (answer.class, answer.score)).collect();
+        let found: Vec<_> = found.top.iter().map(|candidate| (candidate.class, candidate.score)).collect();
+        assert_eq!(found, expected);
+    }
+    let log = device.shutdown().unwrap();
+    assert!(log.iter().any(|line| line.text.contains("golden vectors as on the host")), "{log:?}");
+}
+
+#[test]
+fn counted_instructions_are_repeatable() {
+    let (board, _) = board_and_firmware();
+    let count = || {
+        let mut device = boot(PACKAGE, true).unwrap();
+        let recognition = device.recognize(image(20, &drawing(20, 7))).unwrap();
+        let layers: u64 = recognition.layers.ticks.iter().map(|&ticks| u64::from(ticks)).sum();
+        assert!(layers > 0 && layers <= recognition.ticks, "{layers} of {} ticks in layers", recognition.ticks);
+        board.instructions(recognition.ticks)
+    };
+    let (first, second) = (count(), count());
+    assert_eq!(first, second);
+    // The core does two multiplications in an instruction at best.
+    let bytes = AlignedBytes::copy_of(PACKAGE);
+    let macs = Package::new_checked(bytes.as_slice()).unwrap().graph().total_cost().macs;
+    assert!(first > macs / 2, "{first} instructions for {macs} MACs");
+}
+
+#[test]
+fn a_board_refuses_a_bad_request_and_serves_the_next() {
+    let mut device = boot(PACKAGE, false).unwrap();
+    let pixels = drawing(12, 1);
+    let crooked = Image { height: 13, ..image(12, &pixels) };
+    let refused = device.recognize(crooked).unwrap_err();
+    assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::BadImage))), "{refused}");
+    let too_large = image(1000, &[0; 1_000_000]);
+    let refused = device.recognize(too_large).unwrap_err();
+    assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { pixels: 1_000_000 })), "{refused}");
+    device.recognize(image(12, &pixels)).unwrap();
+}
+
+#[test]
+fn a_board_that_ends_says_why() {
+    let ended = |package: &[u8]| match boot(package, false) {
+        Err(DeviceError::Ended { code, log }) => (code, last_words(&log)),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("the board serves"),
+    };
+    let (code, words) = ended(b"not a package");
+    assert_eq!(code, i32::from(app::exit::PACKAGE));
+    assert!(words.contains("ERROR") && words.contains("NotAPackage"), "{words}");
+
+    let mut damaged = PACKAGE.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let (code, words) = ended(&damaged);
+    assert_eq!(code, i32::from(app::exit::PACKAGE));
+    assert!(words.contains("Checksum"), "{words}");
+
+    let hungry = changed(|bytes| bytes[20..24].copy_from_slice(&0x0020_0000_u32.to_le_bytes()));
+    let (code, words) = ended(&hungry);
+    assert_eq!(code, i32::from(app::exit::ARENA));
+    assert!(words.contains("Arena { needed: 2097152"), "{words}");
+
+    let bytes = AlignedBytes::copy_of(PACKAGE);
+    let package = Package::new_checked(bytes.as_slice()).unwrap();
+    let golden_output = package.golden().nth(1).unwrap().output.as_ptr().addr() - bytes.as_slice().as_ptr().addr();
+    let (code, words) = ended(&changed(|bytes| bytes[golden_output] ^= 1));
+    assert_eq!(code, i32::from(app::exit::SELF_TEST));
+    assert!(words.contains("SelfTestFailed { vector: 1 }"), "{words}");
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_remedy() {
+    let (board, firmware) = board_and_firmware();
+    let package = on_disk(PACKAGE);
+    let start = |change: fn(&mut board::Emulation)| {
+        let mut board = board.clone();
+        change(board.emulator.as_mut().unwrap());
+        match Device::boot(&board, &firmware, &package.path, false) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("the board serves"),
+        }
+    };
+    let missing = start(|emulation| emulation.program = "no-such-emulator".into());
+    assert_eq!(missing, "no-such-emulator is not installed: run `make setup`");
+    let confused = start(|emulation| emulation.arguments.push("-no-such-option".into()));
+    assert!(confused.contains("no-such-option"), "{confused}");
+
+    let nowhere = Device::boot(&board, &firmware, "no such.fude".as_ref(), false).map(drop).unwrap_err().to_string();
+    assert!(nowhere.starts_with("no such.fude: "), "{nowhere}");
+    let large = on_disk(&vec![0; 0x0020_0001]);
+    let large = Device::boot(&board, &firmware, &large.path, false).map(drop).unwrap_err().to_string();
+    assert!(large.contains("2097153 bytes do not fit"), "{large}");
+
+    let other = Board { name: "other-board".into(), ..board.clone() };
+    let not_built = Firmware::find(&other, None).map(drop).unwrap_err().to_string();
+    assert!(not_built.contains("make firmware") && not_built.contains("other-board"), "{not_built}");
+    let not_elf = Firmware::find(&board, Some(&package.path)).map(drop).unwrap_err().to_string();
+    assert!(not_elf.contains("is no firmware image"), "{not_elf}");
+    let wrong = Device::boot(&other, &firmware, &package.path, false).map(drop).unwrap_err();
+    assert!(matches!(wrong, DeviceError::WrongBoard { .. }), "{wrong}");
+}
+
+#[test]
+fn an_image_is_measured_by_what_it_loads() {
+    let (board, firmware) = board_and_firmware();
+    let size = firmware.size();
+    assert!((10_000..board.memory.flash.size).contains(&size.flash), "{size:?}");
+    assert!((1024 * 1024..board.memory.ram.size).contains(&size.ram), "{size:?}");
+}

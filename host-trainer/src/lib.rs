@@ -1,0 +1,33 @@
+//! Trains handwriting recognisers, makes them INT8, packs them and checks them on boards.
+//!
+//! ```text
+//!  dataset ─► model ─► train ─► quantize ─► package ─► device
+//!  fonts,     float    fit,     QAT grids,  .fude       emulated or real board
+//!  idx, PNG   network  runs     lowering    bytes       answers compared
+//! ```
+//!
+//! - [`dataset`]: glyphs from fonts, IDX files and folders; distortions; splits.
+//! - [`model`]: an architecture is a list of nodes; a network is one with weights.
+//! - [`train`]: batches, the loop, run folders.
+//! - [`quantize`]: fake quantisation in training, integers afterwards.
+//! - [`package`]: from a checkpoint to the bytes that a board reads.
+//! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
+//! - [`device`]: boards, emulators and the device link.
+//! - [`cli`]: one file a subcommand of `fude`.
+
+#![recursion_limit = "256"]
+#![forbid(unsafe_code)]
+
+pub mod card;
+pub mod cli;
+pub mod dataset;
+pub mod device;
+pub mod evaluate;
+pub mod files;
+pub mod model;
+pub mod package;
+pub mod quantize;
+
+pub mod tensors;
+pub mod train;
+pub mod verify;

@@ -1,0 +1,180 @@
+//! An architecture with weights, computed by Burn.
+
+use burn::module::{Module, Param};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer};
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, activation};
+
+use super::{Activation, Architecture, Operation};
+use crate::quantize::{Range, RangeKind, RangeSource, fake_quantize_weights};
+
+/// How a forward pass computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Floating point with batch normalisation as a step of its own.
+    Float,
+    /// Floating point with batch normalisation folded into the weights.
+    Folded,
+    /// Folded, with weights and activations rounded to the integers that the device will use.
+    FakeQuantized(RangeSource),
+}
+
+/// Weights of a node.
+#[derive(Module, Debug)]
+pub struct Layer {
+    /// `[out, in, rows, columns]`; a depthwise convolution has `in` = 1.
+    pub weight: Param<Tensor<4>>,
+    /// Batch normalisation, where the node has it.
+    pub norm: Option<BatchNorm>,
+    /// Bias, where no batch normalisation follows.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+/// An architecture with weights and, once quantisation has been trained, activation ranges.
+#[derive(Module, Debug)]
+pub struct Network {
+    /// Weights of the nodes that have some, in the order of the nodes.
+    pub layers: Vec<Layer>,
+    /// Activation ranges, one a node.
+    pub ranges: Vec<Range>,
+    #[module(skip)]
+    architecture: Architecture,
+}
+
+impl Network {
+    /// A network with random weights: He et al. (2015) for ReLU, drawn from the device's seed.
+    pub fn new(architecture: Architecture, device: &Device) -> Self {
+        let shapes = architecture.shapes();
+        let nodes = architecture.nodes.iter();
+        let layers = nodes.clone().filter_map(|node| Layer::new(&node.operation, shapes[node.input].channels, device));
+        let last = architecture.nodes.len() - 1;
+        let ranges = nodes.enumerate().map(|(index, node)| {
+            let kind = match node.operation.activation() {
+                _ if index == last => RangeKind::Logits,
+                Activation::HardSigmoid => RangeKind::Gate,
+                Activation::Linear | Activation::Relu => RangeKind::Observed,
+            };
+            Range::new(kind, device)
+        });
+        Self { layers: layers.collect(), ranges: ranges.collect(), architecture }
+    }
+
+    /// The list of nodes.
+    pub const fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Logits `[batch, classes]` of glyphs `[batch, 1, height, width]` with ink 1 on 0.
+    pub fn forward(&self, glyphs: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let mut tensors = self.forward_all(glyphs, mode);
+        let logits = tensors.pop().expect("an architecture has nodes");
+        let [batch, classes, ..] = logits.dims();
+        logits.reshape([batch, classes])
+    }
+
+    /// All tensors of a forward pass, the input first, each `[batch, channels, height, width]`.
+    pub fn forward_all(&self, glyphs: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
+        let mut tensors = vec![glyphs];
+        let mut layers = self.layers.iter();
+        for (node, range) in self.architecture.nodes.iter().zip(&self.ranges) {
+            let input = tensors[node.input].clone();
+            let result = match node.operation {
+                Operation::Convolution { .. } | Operation::Depthwise { .. } => {
+                    let layer = layers.next().expect("one layer for every node with weights");
+                    activate(layer.forward(input, &node.operation, mode), node.operation.activation())
+                }
+                Operation::GlobalAverage => input.mean_dims(&[2, 3]),
+                Operation::Gate { gate } => input * tensors[gate].clone(),
+                Operation::Add { other } => input + tensors[other].clone(),
+            };
+            tensors.push(match mode {
+                Mode::FakeQuantized(source) => range.fake_quantize(result, source),
+                Mode::Float | Mode::Folded => result,
+            });
+        }
+        tensors
+    }
+}
+
+impl Layer {
+    fn new(operation: &Operation, input_channels: usize, device: &Device) -> Option<Self> {
+        let (shape, batch_norm) = match *operation {
+            Operation::Convolution { channels, size, batch_norm, .. } => {
+                ([channels, input_channels, size, size], batch_norm)
+            }
+            Operation::Depthwise { size, .. } => ([input_channels, 1, size, size], true),
+            _ => return None,
+        };
+        let fan_in = shape[1] * shape[2] * shape[3];
+        let initializer = Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: false };
+        Some(Self {
+            weight: initializer.init_with(shape, Some(fan_in), None, device),
+            norm: batch_norm.then(|| BatchNormConfig::new(shape[0]).init(device)),
+            bias: (!batch_norm).then(|| Initializer::Zeros.init([shape[0]], device)),
+        })
+    }
+
+    /// Weights and bias with the batch normalisation folded in: `W·γ/σ` and `β − μ·γ/σ`, of its running
+    /// statistics.
+    pub fn folded(&self) -> (Tensor<4>, Tensor<1>) {
+        let weight = self.weight.val();
+        let Some(norm) = &self.norm else {
+            let zeros = || Tensor::zeros([weight.dims()[0]], &weight.device());
+            let bias = self.bias.as_ref().map_or_else(zeros, Param::val);
+            return (weight, bias);
+        };
+        let deviation = (norm.running_var.value_sync() + norm.epsilon).sqrt();
+        let factor = norm.gamma.val() / deviation;
+        let bias = norm.beta.val() - norm.running_mean.value_sync() * factor.clone();
+        let channels = factor.dims()[0];
+        (weight * factor.reshape([channels, 1, 1, 1]), bias)
+    }
+
+    fn forward(&self, input: Tensor<4>, operation: &Operation, mode: Mode) -> Tensor<4> {
+        if mode == Mode::Float {
+            let result = convolve(input, self.weight.val(), operation);
+            return match (&self.norm, &self.bias) {
+                (Some(norm), _) => norm.forward(result),
+                (None, Some(bias)) => result + per_channel(bias.val()),
+                (None, None) => result,
+            };
+        }
+        let (weight, bias) = self.folded();
+        let weight = if mode == Mode::Folded { weight } else { fake_quantize_weights(weight) };
+        convolve(input, weight, operation) + per_channel(bias)
+    }
+}
+
+fn per_channel(values: Tensor<1>) -> Tensor<4> {
+    let channels = values.dims()[0];
+    values.reshape([1, channels, 1, 1])
+}
+
+fn convolve(input: Tensor<4>, weight: Tensor<4>, operation: &Operation) -> Tensor<4> {
+    match *operation {
+        // A matrix product: its backward pass is several times as fast as a convolution's.
+        Operation::Convolution { channels, size: 1, stride: 1, padding: 0, .. } => {
+            let [batch, input_channels, height, width] = input.dims();
+            let pixels = input.reshape([batch, input_channels, height * width]);
+            let product = weight.reshape([1, channels, input_channels]).matmul(pixels);
+            product.reshape([batch, channels, height, width])
+        }
+        Operation::Convolution { stride, padding, .. } => {
+            conv2d(input, weight, None, ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1))
+        }
+        Operation::Depthwise { stride, padding, .. } => {
+            let groups = input.dims()[1];
+            conv2d(input, weight, None, ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups))
+        }
+        _ => input,
+    }
+}
+
+fn activate(tensor: Tensor<4>, kind: Activation) -> Tensor<4> {
+    match kind {
+        Activation::Linear => tensor,
+        Activation::Relu => activation::relu(tensor),
+        Activation::HardSigmoid => (tensor / 6.0 + 0.5).clamp(0.0, 1.0),
+    }
+}

@@ -1,0 +1,129 @@
+//! Packages on the host: made from checkpoints, read from files.
+
+use std::path::{Path, PathBuf};
+
+use fude_runtime::graph::Graph;
+use fude_runtime::limits::MAX_IMAGE_SIDE;
+use fude_runtime::package::{AlignedBytes, Manifest, Package, PackageBuilder, PackageError};
+use fude_runtime::profile::Unobserved;
+use fude_runtime::recognizer::{Recognizer, RecognizerError};
+use thiserror::Error;
+
+use crate::files::{self, FileError};
+use crate::quantize::{LowerError, Lowered, lower};
+use crate::train::{Checkpoint, Stage};
+
+/// Why a package cannot be made or read.
+#[derive(Debug, Error)]
+pub enum PackingError {
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not a package that this program can run.
+    #[error("{path}: {reason}")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        reason: PackageError,
+    },
+    /// The checkpoint has no activation ranges.
+    #[error("the run was trained in float only; run `fude qat` on it first")]
+    NotQuantized,
+    /// The network cannot be written as integers.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The graph exceeds the format's limits.
+    #[error("the model does not fit the package format: {0}")]
+    Format(PackageError),
+    /// The model's name is too long.
+    #[error("the model's name {0:?} is longer than 32 bytes; choose a shorter --name")]
+    Name(String),
+    /// An image is larger than the recogniser takes, or empty.
+    #[error("an image of {width}×{height} pixels: the recogniser takes sides of 1 to {MAX_IMAGE_SIDE}; resize it")]
+    Image {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+    /// The packed model does not run.
+    #[error("the packed model does not run: {0}")]
+    Run(#[from] RecognizerError),
+}
+
+/// The bytes of a package that the reader has accepted.
+#[derive(Debug, Clone)]
+pub struct PackageFile {
+    bytes: AlignedBytes,
+    path: PathBuf,
+}
+
+impl PackageFile {
+    /// Reads and checks a package.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is refused.
+    pub fn read(path: &Path) -> Result<Self, PackingError> {
+        let file = Self { bytes: AlignedBytes::copy_of(&files::read(path)?), path: path.to_owned() };
+        file.open()?;
+        Ok(file)
+    }
+
+    /// The checked view.
+    ///
+    /// # Errors
+    /// Where the bytes are refused; [`Self::read`] has ruled that out.
+    pub fn open(&self) -> Result<Package<'_>, PackingError> {
+        Package::new_checked(self.bytes.as_slice())
+            .map_err(|reason| PackingError::Refused { path: self.path.clone(), reason })
+    }
+
+    /// Where it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+}
+
+/// Packs a quantised checkpoint. `golden` are input glyphs (`side × side` bytes, ink 255 on 0) that become
+/// the board's self-test, with the logits that this host computes of them.
+///
+/// # Errors
+/// Where the checkpoint has no ranges, or the model exceeds the format.
+pub fn pack(checkpoint: &Checkpoint, golden: &[Vec<u8>]) -> Result<Vec<u8>, PackingError> {
+    let info = &checkpoint.info;
+    if checkpoint.stage == Stage::Float {
+        return Err(PackingError::NotQuantized);
+    }
+    let Lowered { graph, mut builder } = lower(&checkpoint.network, checkpoint.stage.ranges())?;
+    let name = info.name.as_str().try_into().map_err(|_| PackingError::Name(info.name.clone()))?;
+    let manifest = Manifest { name, preprocessing: info.preprocessing, label_bytes: 1, graph };
+    let labels: Vec<&str> = info.classes.iter().map(String::as_str).collect();
+
+    let bytes = builder.finish(&manifest, &labels).map_err(PackingError::Format)?;
+    add_golden(&mut builder, &bytes, &manifest.graph, golden)?;
+    builder.finish(&manifest, &labels).map_err(PackingError::Format)
+}
+
+fn add_golden(
+    builder: &mut PackageBuilder,
+    package: &[u8],
+    graph: &Graph,
+    golden: &[Vec<u8>],
+) -> Result<(), PackingError> {
+    let aligned = AlignedBytes::copy_of(package);
+    let package = Package::new_checked(aligned.as_slice()).map_err(PackingError::Format)?;
+    let mut arena = vec![0; graph.arena_bytes()];
+    let mut recognizer = Recognizer::new(package, &mut arena)?;
+    for glyph in golden {
+        let input: Vec<u8> = glyph.iter().map(|pixel| pixel ^ 0x80).collect();
+        let output = recognizer.infer(&input, &mut Unobserved)?.to_vec();
+        builder.push_golden(&input, &output);
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! Training: batches, the loop, checkpoints, and measuring what came out.
+//!
+//! ```text
+//!  Dataset ─► BatchStream (worker thread: distort, normalise) ─► fit ─► RunFolder
+//!                                                                  │    run.json, *.safetensors, history.jsonl
+//!                                                   evaluate ◄─────┘
+//! ```
+//!
+//! Everything random is drawn from (seed, epoch, sample), so the same command gives the same batches.
+
+mod batches;
+mod compute;
+mod fit;
+mod run_folder;
+mod schedule;
+
+pub use batches::{Batch, BatchStream, glyph_to_input};
+pub use compute::{ComputeChoice, ComputeError, compute_device};
+pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
+pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};
+pub use schedule::cosine_with_warm_up;

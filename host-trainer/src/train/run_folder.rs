@@ -1,0 +1,193 @@
+//! The folder of a run: what was trained, how, and the weights.
+//!
+//! ```text
+//! RUN/run.json            architecture, classes, preprocessing, settings of every stage
+//! RUN/float.safetensors   weights after float training
+//! RUN/qat.safetensors     weights and ranges after quantisation-aware training
+//! RUN/history.jsonl       one line an epoch
+//! ```
+//!
+//! Every file is written beside its place and renamed, so a run that is killed keeps what it had.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::tensor::Device;
+use fude_runtime::package::Preprocessing;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{EpochReport, FitSettings, Stage};
+use crate::files::{FileError, write_atomically};
+use crate::model::{Architecture, Network, Preset};
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Name of the model.
+    pub name: String,
+    /// The preset that the architecture was made from.
+    pub preset: Preset,
+    /// Labels of the classes, in order.
+    pub classes: Vec<String>,
+    /// How an image becomes the input.
+    pub preprocessing: Preprocessing,
+    /// Seed of weights, order and distortions.
+    pub seed: u64,
+    /// The data it was trained on, as on the command line.
+    pub data: Vec<String>,
+    /// Samples before distortion.
+    pub samples: usize,
+    /// Glyphs a batch.
+    pub batch: usize,
+    /// Whether samples were distorted mildly.
+    pub mild: bool,
+    /// Settings of the float stage.
+    pub float: FitSettings,
+    /// Settings of the quantisation-aware stage, once there was one.
+    pub qat: Option<FitSettings>,
+}
+
+impl RunInfo {
+    /// The network's nodes.
+    pub fn architecture(&self) -> Architecture {
+        self.preset.architecture(self.classes.len())
+    }
+}
+
+/// Why a run cannot be read or written.
+#[derive(Debug, Error)]
+pub enum RunFolderError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is no run.
+    #[error("{0}: no run here (no run.json); name a folder that `fude train` wrote")]
+    NoRun(PathBuf),
+    /// `run.json` is damaged.
+    #[error("{path}: {reason}; the run's description is damaged, train again or restore it")]
+    Info {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Weights are missing or damaged.
+    #[error("{path}: {reason}; train this stage again")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A run on disk.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// A network with what is needed to use it.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What the run is.
+    pub info: RunInfo,
+    /// The stage whose weights these are.
+    pub stage: Stage,
+    /// The network.
+    pub network: Network,
+}
+
+impl RunFolder {
+    /// The run in `path`, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where the run is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// Where there is none, or it is damaged.
+    pub fn read_info(&self) -> Result<RunInfo, RunFolderError> {
+        let path = self.path.join("run.json");
+        let text = fs::read_to_string(&path).map_err(|_| RunFolderError::NoRun(self.path.clone()))?;
+        serde_json::from_str(&text).map_err(|error| RunFolderError::Info { path, reason: error.to_string() })
+    }
+
+    /// Writes weights of a stage, then the description that names them.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn write(&self, info: &RunInfo, stage: Stage, network: &Network) -> Result<(), RunFolderError> {
+        let path = self.weights(stage);
+        let mut store = SafetensorsStore::from_bytes(None);
+        let weights_error = |reason: String| RunFolderError::Weights { path: path.clone(), reason };
+        network.save_into(&mut store).map_err(|error| weights_error(error.to_string()))?;
+        let bytes = store.get_bytes().map_err(|error| weights_error(error.to_string()))?;
+        write_atomically(&path, &bytes)?;
+        let text = serde_json::to_string_pretty(info)
+            .map_err(|error| RunFolderError::Info { path: self.path.join("run.json"), reason: error.to_string() })?;
+        write_atomically(&self.path.join("run.json"), text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Reads the weights of the latest stage there is.
+    ///
+    /// # Errors
+    /// Where the run or its weights are missing or damaged.
+    pub fn read_latest(&self, device: &Device) -> Result<Checkpoint, RunFolderError> {
+        let info = self.read_info()?;
+        let stage = info.qat.as_ref().unwrap_or(&info.float).stage;
+        self.read(info, stage, device)
+    }
+
+    /// Reads the weights of the float stage.
+    ///
+    /// # Errors
+    /// Where the run or its weights are missing or damaged.
+    pub fn read_float(&self, device: &Device) -> Result<Checkpoint, RunFolderError> {
+        self.read(self.read_info()?, Stage::Float, device)
+    }
+
+    fn read(&self, info: RunInfo, stage: Stage, device: &Device) -> Result<Checkpoint, RunFolderError> {
+        let path = self.weights(stage);
+        let bytes = fs::read(&path).map_err(|source| FileError::read(&path, source))?;
+        let weights_error = |reason: String| RunFolderError::Weights { path: path.clone(), reason };
+        let mut network = Network::new(info.architecture(), device).valid();
+        let mut store = SafetensorsStore::from_bytes(Some(bytes));
+        let result = network.load_from(&mut store).map_err(|error| weights_error(error.to_string()))?;
+        if let Some(missing) = result.missing.first() {
+            return Err(weights_error(format!("tensor {missing:?} is missing")));
+        }
+        Ok(Checkpoint { info, stage, network })
+    }
+
+    /// Appends epochs to the history.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn append_history(&self, epochs: &[EpochReport]) -> Result<(), RunFolderError> {
+        let path = self.path.join("history.jsonl");
+        let append = || -> std::io::Result<()> {
+            let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
+            epochs.iter().try_for_each(|epoch| writeln!(file, "{}", serde_json::to_string(epoch)?))
+        };
+        append().map_err(|source| FileError::write(&path, source).into())
+    }
+
+    fn weights(&self, stage: Stage) -> PathBuf {
+        self.path.join(match stage {
+            Stage::Float => "float.safetensors",
+            Stage::Qat { .. } => "qat.safetensors",
+        })
+    }
+}
