@@ -77,7 +77,7 @@ fn shapes_and_types() {
 
 #[test]
 fn windows() {
-    let change_window = |layer: usize, change: &dyn Fn(&mut fude_runtime::graph::Window)| {
+    let change_window = |layer: usize, change: &dyn Fn(&mut Window)| {
         error_after(|model| match &mut model.graph.layers[layer].operator {
             Operator::Convolution { window, .. }
             | Operator::Depthwise { window, .. }

@@ -130,7 +130,7 @@ pub fn fit(
     }
     let steps = steps_per_epoch * settings.epochs;
     let device = device.clone().autodiff();
-    let mut network = network.train().to_device(&device);
+    let mut network = network.train();
     let loss_function = CrossEntropyLossConfig::new().with_smoothing(Some(settings.label_smoothing)).init(&device);
     let mut optimizer = AdamWConfig::new().with_weight_decay(settings.weight_decay).init();
 
