@@ -8,6 +8,8 @@
 //! | `memory.x` | the same memory regions for the linker | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
+//! [`display`] holds what boards share: displays, read back where that is possible.
+//!
 //! The crate has two readers, and neither pays for the other:
 //!
 //! - The **host** uses it without features. [`BUILT_IN`] holds the text of every `board.toml`, so that the
@@ -27,7 +29,11 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![cfg_attr(not(feature = "qemu-m4"), forbid(unsafe_code))]
 
+pub mod display;
+
 use embedded_io::{Read, Write};
+
+use display::Display;
 
 #[cfg(feature = "qemu-m4")]
 #[path = "../qemu-m4/board.rs"]
@@ -53,19 +59,24 @@ pub trait Board {
     /// The clock that costs are measured with.
     type Counter: Counter;
 
-    /// Starts the counter and the serial line. `None` when it was called before: there is one board.
-    fn init() -> Option<Peripherals<Self::Serial, Self::Counter>>;
+    /// What answers are shown on; [`display::NoDisplay`] on a board without.
+    type Display: Display + 'static;
+
+    /// Starts the counter, the serial line and the display. `None` when it was called before: there is one board.
+    fn init() -> Option<Peripherals<Self::Serial, Self::Counter, Self::Display>>;
 
     /// Ends the program. An emulator ends with `code`; real hardware stops.
     fn exit(code: u8) -> !;
 }
 
 /// What a started board offers. The parts are independent: costs are measured while the line is in use.
-pub struct Peripherals<S, C> {
+pub struct Peripherals<S, C, D: 'static> {
     /// The line to the host.
     pub serial: S,
     /// The clock that costs are measured with.
     pub counter: C,
+    /// What answers are shown on, if there is anything.
+    pub display: Option<&'static mut D>,
     /// The whole model partition, package first. What follows the package is unspecified.
     pub model_partition: &'static [u8],
 }

@@ -7,40 +7,54 @@
 //! ```
 //!
 //! The product is exact (64 bits), rounded once, half up; `shift` is one number for the whole layer,
-//! `multiplier` one per output channel. With `shift ≥ 33` the rounding constant and the zero point fold into
-//! one addend, which is one `smmla` on Cortex-M4. `docs/requantisation.md` derives the form that each
-//! instruction set uses and why this rule was preferred to TFLite's and ONNX Runtime's.
+//! `multiplier` one per output channel. As `shift ≥ 33`, the rounding constant and the zero point fold into
+//! one addend of the product's upper word: one `smmla` and one `asr` on Cortex-M4. `docs/requantisation.md`
+//! derives the form that each instruction set uses and why this rule was preferred to TFLite's and ONNX
+//! Runtime's.
 
-/// Smallest shift a package may carry: real scales up to 2⁷.
-pub const MIN_SHIFT: u8 = 24;
+/// Smallest shift a package may carry: real scales stay below 1/4, and the rule has its folded form.
+pub const MIN_SHIFT: u8 = 33;
 /// Largest shift a package may carry; the folded addend then still fits an `i32`.
 pub const MAX_SHIFT: u8 = 52;
+/// The accumulator of an average pool is this many times its sum, so that a mean of a few elements, whose real
+/// scale would reach 1/4, is within the rule.
+pub const AVERAGE_GAIN: i32 = 16;
 /// Largest multiplier of an operand of [`Addition`] (exclusive): sums of two stay inside an `i32`.
 pub const MAX_ADDEND_MULTIPLIER: i32 = 1 << 21;
 /// Largest shift of an [`Addition`].
 pub const MAX_ADDITION_SHIFT: u8 = 30;
 
-/// What happens to an accumulator of a layer: the requantisation rule without its per-channel multiplier.
+/// What happens to an accumulator of a layer: the requantisation rule without its per-channel multiplier, in
+/// its folded form `clamp((high + addend) >> (shift − 32), min, max)`, where `high` is the upper word of
+/// `acc · multiplier` and `addend = 2^(shift−33) + zero_point · 2^(shift−32)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requantization {
-    /// Binary digits dropped, [`MIN_SHIFT`] to [`MAX_SHIFT`].
-    pub shift: u8,
-    /// Zero point of the output tensor.
-    pub zero_point: i32,
-    /// Lower bound of the result; a fused ReLU raises it to the zero point.
-    pub min: i32,
-    /// Upper bound of the result.
-    pub max: i32,
+    addend: i32,
+    /// Binary digits dropped from the upper word.
+    drop: u8,
+    min: i32,
+    max: i32,
 }
 
 impl Requantization {
-    /// Applies the rule to one accumulator of a channel whose multiplier is `multiplier`.
+    /// The rule of a layer that drops `shift` binary digits ([`MIN_SHIFT`] to [`MAX_SHIFT`]) and whose output
+    /// has `zero_point` (−128 to 127); results lie within `bounds`, both included. A fused ReLU raises the
+    /// lower bound to the zero point.
+    ///
+    /// The package reader has checked the ranges; outside them no result is promised.
+    pub const fn new(shift: u8, zero_point: i32, bounds: (i32, i32)) -> Self {
+        debug_assert!(MIN_SHIFT <= shift && shift <= MAX_SHIFT && -128 <= zero_point && zero_point <= 127);
+        let drop = shift - 32;
+        Self { addend: (1 << (drop - 1)) + (zero_point << drop), drop, min: bounds.0, max: bounds.1 }
+    }
+
+    /// Applies the rule to one accumulator of a channel whose multiplier, not negative, is `multiplier`.
     #[inline(always)]
-    pub fn apply(self, accumulator: i32, multiplier: i32) -> i32 {
-        let product = i64::from(accumulator) * i64::from(multiplier);
-        let rounded = (product + (1_i64 << (self.shift - 1))) >> self.shift;
-        // With the smallest shift the quotient can pass the range of an `i32`: clamp before narrowing.
-        (rounded + i64::from(self.zero_point)).clamp(i64::from(self.min), i64::from(self.max)) as i32
+    pub const fn apply(self, accumulator: i32, multiplier: i32) -> i32 {
+        let high = ((accumulator as i64 * multiplier as i64) >> 32) as i32;
+        // |high| ≤ 2^30 and |addend| ≤ 2^27 + 2^19: no overflow.
+        let rounded = (high + self.addend) >> self.drop;
+        clamp(rounded, self.min, self.max)
     }
 }
 
@@ -66,10 +80,23 @@ impl Addition {
     /// Applies the rule to one pair of elements.
     #[inline(always)]
     pub fn apply(self, a: i8, b: i8) -> i8 {
-        let a = (i32::from(a) - self.input_zero_points[0]) * self.multipliers[0];
-        let b = (i32::from(b) - self.input_zero_points[1]) * self.multipliers[1];
-        let rounded = (a + b + (1 << (self.shift - 1))) >> self.shift;
-        (rounded + self.zero_point).clamp(self.min, self.max) as i8
+        let ([za, zb], [ma, mb]) = (self.input_zero_points, self.multipliers);
+        // What does not depend on the elements, so that it leaves the kernel's loop.
+        let constant = (1 << (self.shift - 1)) - za * ma - zb * mb;
+        let rounded = (constant + i32::from(a) * ma + i32::from(b) * mb) >> self.shift;
+        clamp(rounded + self.zero_point, self.min, self.max) as i8
+    }
+}
+
+/// As [`Ord::clamp`], which checks the order of its bounds every time.
+#[inline(always)]
+const fn clamp(value: i32, min: i32, max: i32) -> i32 {
+    if value < min {
+        min
+    } else if value > max {
+        max
+    } else {
+        value
     }
 }
 
@@ -78,7 +105,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FULL: Requantization = Requantization { shift: 40, zero_point: 0, min: -128, max: 127 };
+    const INT8: (i32, i32) = (-128, 127);
 
     /// Rounding by the definition: the nearest integer, ties upwards, found without a shift.
     fn nearest_half_up(numerator: i128, shift: u8) -> i128 {
@@ -90,37 +117,34 @@ mod tests {
 
     #[test]
     fn ties_round_upwards_on_both_sides_of_zero() {
-        let half = Requantization { shift: 31, ..FULL };
-        let multiplier = 1 << 30; // exactly one half
-        assert_eq!([-3, -1, 1, 3].map(|acc| half.apply(acc, multiplier)), [-1, 0, 1, 2]);
+        let half = Requantization::new(33, 0, INT8);
+        let multiplier = 1 << 30; // an eighth
+        assert_eq!([-12, -4, 4, 12].map(|acc| half.apply(acc, multiplier)), [-1, 0, 1, 2]);
     }
 
     #[test]
     fn extremes_saturate() {
-        let widest = Requantization { shift: MIN_SHIFT, ..FULL };
-        assert_eq!(widest.apply(i32::MAX, i32::MAX), 127);
-        assert_eq!(widest.apply(i32::MIN, i32::MAX), -128);
+        for zero_point in [-128, 0, 127] {
+            let widest = Requantization::new(MIN_SHIFT, zero_point, INT8);
+            assert_eq!(widest.apply(i32::MAX, i32::MAX), 127);
+            assert_eq!(widest.apply(i32::MIN, i32::MAX), -128);
+        }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
+        /// The folded form is the rule; in debug builds no addition overflows on the way.
         #[test]
-        fn equals_the_definition(acc: i32, multiplier in 0..=i32::MAX, shift in MIN_SHIFT..=MAX_SHIFT, zp in -128..=127) {
-            let rule = Requantization { shift, zero_point: zp, min: -128, max: 127 };
+        fn equals_the_definition(
+            acc: i32, multiplier in 0..=i32::MAX, shift in MIN_SHIFT..=MAX_SHIFT, zp in -128..=127, min: i16, max: i16,
+        ) {
+            let (min, max) = (i32::from(min.min(max)), i32::from(max.max(min)));
             let exact = nearest_half_up(i128::from(acc) * i128::from(multiplier), shift) + i128::from(zp);
-            prop_assert_eq!(i128::from(rule.apply(acc, multiplier)), exact.clamp(-128, 127));
-        }
-
-        /// The form of `smmla` and `vmulh`: high word, one addend, one shift.
-        #[test]
-        fn folds_into_a_high_word_and_one_addend(acc: i32, multiplier in 0..=i32::MAX, shift in 33..=MAX_SHIFT, zp in -128..=127) {
-            let rule = Requantization { shift, zero_point: zp, min: -128, max: 127 };
-            let n = shift - 32;
-            let addend = (1_i32 << (n - 1)) + (zp << n);
-            let high = ((i64::from(acc) * i64::from(multiplier)) >> 32) as i32;
-            let folded = (high.checked_add(addend).expect("no overflow") >> n).clamp(-128, 127);
-            prop_assert_eq!(rule.apply(acc, multiplier), folded);
+            for (low, high) in [INT8, (min, max), (i32::MIN, i32::MAX)] {
+                let result = Requantization::new(shift, zp, (low, high)).apply(acc, multiplier);
+                prop_assert_eq!(i128::from(result), exact.clamp(low.into(), high.into()));
+            }
         }
 
         #[test]

@@ -1,21 +1,28 @@
 //! From boot to serving: check the package, run its golden vectors, answer the host.
 
+use embedded_graphics::image::ImageRaw;
+use embedded_graphics::pixelcolor::Gray8;
 use embedded_io::{Read, Write};
+use fude_boards::display::Display;
 use fude_boards::{Counter, Peripherals};
 use fude_runtime::ink;
+use fude_runtime::kernels::Answers;
 use fude_runtime::package::{CRC32, FORMAT_MAJOR, Package};
 use fude_runtime::profile::LayerObserver;
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 
 use crate::link::frame;
 use crate::link::message::{
-    Candidate, Hello, Image, Layers, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal,
+    Candidate, Hello, Image, Layers, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, ScreenPart,
 };
-use crate::link::server::{Handler, serve};
+use crate::link::server::{Handler, ServeError, serve};
 use crate::log::{error, info};
+use crate::screen::{Row, Screen};
 
 const RECEIVE_BYTES: usize = frame::decoded_len(MAX_PIXELS + OVERHEAD_BYTES);
 const SEND_BYTES: usize = frame::encoded_len(MAX_OUTPUT_BYTES + OVERHEAD_BYTES);
+/// The largest input glyph that is shown; that of a model with a larger one is left out of the picture.
+const GLYPH_BYTES: usize = 64 * 64;
 
 /// The memory that the application works in, `ARENA` bytes of it for tensors.
 #[repr(C, align(16))]
@@ -23,11 +30,13 @@ pub struct Memory<const ARENA: usize> {
     arena: [u8; ARENA],
     receive: [u8; RECEIVE_BYTES],
     send: [u8; SEND_BYTES],
+    glyph: [u8; GLYPH_BYTES],
 }
 
 impl<const ARENA: usize> Memory<ARENA> {
     /// All zeros, so that a `static` of it takes no flash.
-    pub const ZERO: Self = Self { arena: [0; ARENA], receive: [0; RECEIVE_BYTES], send: [0; SEND_BYTES] };
+    pub const ZERO: Self =
+        Self { arena: [0; ARENA], receive: [0; RECEIVE_BYTES], send: [0; SEND_BYTES], glyph: [0; GLYPH_BYTES] };
 }
 
 /// Exit codes of the application itself; a host's [`Request::Shutdown`](crate::link::Request) names others.
@@ -38,19 +47,19 @@ pub mod exit {
     pub const ARENA: u8 = 3;
     /// A golden vector came out different: the board does not compute what the trainer did.
     pub const SELF_TEST: u8 = 4;
-    /// The line to the host failed.
+    /// The line to the host failed, or the host left without a shutdown.
     pub const LINE: u8 = 5;
 }
 
 /// Runs the application on the board called `board`; returns the exit code.
 ///
 /// Every way out is logged. There is no serving without a package that passed its own golden vectors.
-pub fn run<S: Read + Write, C: Counter, const ARENA: usize>(
+pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
     board: &str,
-    peripherals: Peripherals<S, C>,
+    peripherals: Peripherals<S, C, D>,
     memory: &mut Memory<ARENA>,
 ) -> u8 {
-    let Peripherals { mut serial, counter, model_partition } = peripherals;
+    let Peripherals { mut serial, counter, display, model_partition } = peripherals;
     info!("{=str} firmware {=str}", board, env!("CARGO_PKG_VERSION"));
 
     let package = match Package::new_checked(model_partition) {
@@ -75,7 +84,7 @@ pub fn run<S: Read + Write, C: Counter, const ARENA: usize>(
             return exit::ARENA;
         }
     };
-    let mut application = Application { board, recognizer, counter };
+    let mut application = Application { board, recognizer, counter, display, glyph: &mut memory.glyph };
     match application.self_test() {
         Ok(vectors) => info!("self-test: {=u16} golden vectors as on the host", vectors),
         Err(refusal) => {
@@ -88,7 +97,11 @@ pub fn run<S: Read + Write, C: Counter, const ARENA: usize>(
             info!("shut down by the host with code {=u8}", code);
             code
         }
-        Err(_) => {
+        Err(ServeError::Closed) => {
+            error!("the host left without a shutdown");
+            exit::LINE
+        }
+        Err(ServeError::Line(_)) => {
             error!("the line to the host failed");
             exit::LINE
         }
@@ -96,13 +109,16 @@ pub fn run<S: Read + Write, C: Counter, const ARENA: usize>(
 }
 
 /// Answers the host's requests with the recogniser.
-struct Application<'a, C> {
+struct Application<'a, C, D: 'static> {
     board: &'a str,
     recognizer: Recognizer<'a>,
     counter: C,
+    display: Option<&'static mut D>,
+    /// Where the input glyph is made again for the display: the recogniser's own is overwritten by later layers.
+    glyph: &'a mut [u8; GLYPH_BYTES],
 }
 
-impl<C: Counter> Handler for Application<'_, C> {
+impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
     fn hello(&self) -> Hello<'_> {
         let package = self.recognizer.package();
         Hello {
@@ -116,19 +132,58 @@ impl<C: Counter> Handler for Application<'_, C> {
         }
     }
 
-    fn recognize(&mut self, image: &Image<'_>) -> Result<Recognition<'_>, Refusal> {
+    fn recognize(&mut self, image: &Image<'_>, shown: bool) -> Result<Recognition<'_>, Refusal> {
+        if shown && self.display.is_none() {
+            return Err(Refusal::NoDisplay);
+        }
         let image_view = ink::Image::new(image.width.into(), image.height.into(), image.pixels);
         let image_view = image_view.ok_or(Refusal::BadImage)?;
         let mut meter = Meter::new(&mut self.counter);
         let answers = self.recognizer.recognize_observed(&image_view, image.top_k.into(), &mut meter);
         let (layers, ticks) = meter.finish();
-        let top =
-            answers.map_err(refuse)?.into_iter().map(|answer| Candidate { class: answer.class, score: answer.score });
+        let answers = answers.map_err(refuse)?;
+        if shown {
+            self.show(&image_view, &answers)?;
+        }
+        let top = answers.into_iter().map(|answer| Candidate { class: answer.class, score: answer.score });
         Ok(Recognition { top: top.collect(), output: self.recognizer.logits(), layers, ticks })
+    }
+
+    fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
+        let display = self.display.as_ref().ok_or(Refusal::NoDisplay)?;
+        let pixels = display.luma().and_then(|luma| luma.get(first as usize..)).ok_or(Refusal::NoDisplay)?;
+        let size = display.bounding_box().size;
+        let pixels = &pixels[..pixels.len().min(MAX_OUTPUT_BYTES)];
+        Ok(ScreenPart { width: size.width as u16, height: size.height as u16, pixels })
     }
 
     fn self_test(&mut self) -> Result<u16, Refusal> {
         self.recognizer.self_test().map(|vectors| vectors as u16).map_err(refuse)
+    }
+}
+
+impl<C, D: Display> Application<'_, C, D> {
+    /// Draws the input glyph of `image` and the answers that the recogniser has just given.
+    fn show(&mut self, image: &ink::Image<'_>, answers: &Answers) -> Result<(), Refusal> {
+        let display = self.display.as_mut().ok_or(Refusal::NoDisplay)?;
+        let (package, input) = (self.recognizer.package(), self.recognizer.package().input());
+        let size = (usize::from(input.width), usize::from(input.height));
+        let glyph = self.glyph.get_mut(..size.0 * size.1).map(|glyph| {
+            ink::normalize(image, package.manifest().preprocessing, size, glyph);
+            ImageRaw::<Gray8>::new(glyph, size.0 as u32)
+        });
+
+        // Softmax over all classes, as `fude recognize` has it. The best score comes off first: no exponent overflows.
+        let best = answers.first().map_or(0, |answer| answer.score);
+        let odds = |score: i16| libm::expf((f32::from(score) - f32::from(best)) * package.output().scale);
+        let total: f32 = self.recognizer.scores().map(odds).sum();
+        let rows = answers.iter().map(|answer| Row {
+            class: answer.class,
+            label: package.label(answer.class.into()),
+            percent: libm::roundf(100.0 * odds(answer.score) / total) as u8,
+        });
+        let screen = Screen { title: &package.manifest().name, glyph, rows: rows.collect() };
+        screen.draw(*display).map_err(|_| Refusal::DisplayFailed)
     }
 }
 
@@ -171,5 +226,81 @@ impl<C: Counter> LayerObserver for Meter<'_, C> {
         let _ = self.layers.ticks.push((end - self.layer_start) as u32);
         let _ = self.layers.hashes.push(CRC32.checksum(output));
         self.own_ticks += self.counter.ticks() - end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::boxed::Box;
+
+    use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
+    use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
+    use fude_boards::display::NoDisplay;
+    use fude_runtime::package::AlignedBytes;
+
+    use super::*;
+
+    const PACKAGE: &[u8] = include_bytes!("../../edge-runtime/tests/packages/format-1.0.fude");
+    const IMAGE: Image<'_> = Image {
+        width: 5,
+        height: 4,
+        pixels: &[0, 200, 255, 90, 0, 0, 0, 255, 0, 0, 0, 0, 255, 0, 0, 0, 0, 255, 0, 0],
+        top_k: 2,
+    };
+
+    type Memory20K = Framebuffer<Gray8, RawU8, LittleEndian, 160, 128, { buffer_size::<Gray8>(160, 128) }>;
+
+    /// Counts nothing.
+    struct Stopped;
+
+    impl Counter for Stopped {
+        fn restart(&mut self) {}
+
+        fn ticks(&self) -> u64 {
+            0
+        }
+    }
+
+    /// Hands `check` an application with `display`.
+    fn with_application<D: Display>(display: Option<&'static mut D>, check: impl FnOnce(Application<'_, Stopped, D>)) {
+        let bytes = AlignedBytes::copy_of(PACKAGE);
+        let package = Package::new_checked(bytes.as_slice()).unwrap();
+        let mut arena = std::vec![0; package.arena_bytes()];
+        let recognizer = Recognizer::new(package, &mut arena).unwrap();
+        check(Application { board: "mock", recognizer, counter: Stopped, display, glyph: &mut [0; GLYPH_BYTES] });
+    }
+
+    #[test]
+    fn without_a_display_only_showing_is_refused() {
+        with_application(None::<&mut NoDisplay>, |mut application| {
+            assert_eq!(application.recognize(&IMAGE, true), Err(Refusal::NoDisplay));
+            assert_eq!(application.screen(0), Err(Refusal::NoDisplay));
+            assert_eq!(application.recognize(&IMAGE, false).unwrap().top.len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_shown_answer_is_the_same_answer() {
+        with_application(Some(Box::leak(Box::new(Memory20K::new()))), |mut application| {
+            let quiet = application.recognize(&IMAGE, false).unwrap();
+            let (top, layers) = (quiet.top.clone(), quiet.layers.clone());
+            assert!(application.screen(0).unwrap().pixels.iter().all(|&pixel| pixel == 0));
+            let shown = application.recognize(&IMAGE, true).unwrap();
+            assert_eq!((shown.top, shown.layers), (top, layers));
+            assert!(application.screen(0).unwrap().pixels.iter().any(|&pixel| pixel > 0));
+        });
+    }
+
+    #[test]
+    fn the_screen_comes_in_parts_that_fit_an_answer() {
+        with_application(Some(Box::leak(Box::new(Memory20K::new()))), |application| {
+            let part = |first| {
+                let part = application.screen(first).unwrap();
+                (part.width, part.height, part.pixels.len())
+            };
+            assert_eq!(part(0), (160, 128, MAX_OUTPUT_BYTES));
+            assert_eq!(part(MAX_OUTPUT_BYTES as u32), (160, 128, 160 * 128 - MAX_OUTPUT_BYTES));
+            assert_eq!(application.screen(160 * 128 + 1), Err(Refusal::NoDisplay));
+        });
     }
 }

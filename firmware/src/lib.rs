@@ -3,6 +3,7 @@
 //! | module | is | runs on |
 //! |---|---|---|
 //! | [`link`] | messages, frames and the server of the device link | board and host |
+//! | [`screen`] | what the display shows, drawn by `embedded-graphics` | board (and host, in tests) |
 //! | [`app`] | from boot to serving: check the package, run its golden vectors, answer the host | board (and host, in tests) |
 //!
 //! The library touches no register and no board: it sees a board through [`fude_boards::Board`], which a test
@@ -21,3 +22,4 @@ extern crate std;
 pub mod app;
 pub mod link;
 mod log;
+pub mod screen;

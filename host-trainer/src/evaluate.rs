@@ -15,7 +15,7 @@ use crate::dataset::{ClassList, Dataset, Glyph};
 use crate::model::Mode;
 use crate::package::{PackageFile, PackingError};
 use crate::tensors::{floats, glyph_tensor};
-use crate::train::{Checkpoint, glyph_to_input};
+use crate::train::{Checkpoint, image_to_input};
 
 /// Glyphs that a network computes at a time.
 const BATCH: usize = 64;
@@ -120,23 +120,29 @@ impl Evaluation {
 }
 
 /// Evaluates the network of a checkpoint, in floats or fake-quantised.
+///
+/// # Errors
+/// [`PackingError::Image`] where a glyph is larger than the runtime takes, as a package would refuse it.
 pub fn evaluate_checkpoint(
     checkpoint: &Checkpoint,
     mode: Mode,
     set: &TestSet,
     device: &Device,
     mut progress: impl FnMut(usize),
-) -> Evaluation {
+) -> Result<Evaluation, PackingError> {
     let info = &checkpoint.info;
     let side = info.preset.side();
     let mut rankings = Vec::with_capacity(set.glyphs.len());
     for glyphs in set.glyphs.chunks(BATCH) {
-        let pixels: Vec<u8> = glyphs.iter().flat_map(|glyph| glyph_to_input(glyph, info.preprocessing, side)).collect();
+        let mut pixels = Vec::with_capacity(glyphs.len() * side * side);
+        for glyph in glyphs {
+            pixels.extend(image_to_input(&image_of(glyph)?, info.preprocessing, side));
+        }
         let logits = floats(checkpoint.network.forward(glyph_tensor(&pixels, side, device), mode));
         rankings.extend(logits.chunks_exact(info.classes.len()).map(rank));
         progress(rankings.len());
     }
-    Evaluation::of(set, &rankings, &info.classes)
+    Ok(Evaluation::of(set, &rankings, &info.classes))
 }
 
 /// Evaluates a package with the device's kernels, on all cores.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use fude_runtime::graph::Graph;
-use fude_runtime::limits::MAX_IMAGE_SIDE;
+use fude_runtime::limits::{MAX_IMAGE_SIDE, MAX_LABEL, MAX_NAME};
 use fude_runtime::package::{AlignedBytes, Manifest, Package, PackageBuilder, PackageError};
 use fude_runtime::profile::Unobserved;
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::files::{self, FileError};
 use crate::quantize::{LowerError, Lowered, lower};
-use crate::train::{Checkpoint, Stage};
+use crate::train::{Checkpoint, RunInfo, Stage};
 
 /// Why a package cannot be made or read.
 #[derive(Debug, Error)]
@@ -37,8 +37,11 @@ pub enum PackingError {
     #[error("the model does not fit the package format: {0}")]
     Format(PackageError),
     /// The model's name is too long.
-    #[error("the model's name {0:?} is longer than 32 bytes; choose a shorter --name")]
+    #[error("the model's name {0:?} is longer than {MAX_NAME} bytes; choose a shorter --name")]
     Name(String),
+    /// The label of a class is too long.
+    #[error("the class {0:?} has a label of more than {MAX_LABEL} bytes; give it a shorter one")]
+    Label(String),
     /// An image is larger than the recogniser takes, or empty.
     #[error("an image of {width}×{height} pixels: the recogniser takes sides of 1 to {MAX_IMAGE_SIDE}; resize it")]
     Image {
@@ -100,6 +103,7 @@ pub fn pack(checkpoint: &Checkpoint, golden: &[Vec<u8>]) -> Result<Vec<u8>, Pack
     if checkpoint.stage == Stage::Float {
         return Err(PackingError::NotQuantized);
     }
+    check_names(info)?;
     let Lowered { graph, mut builder } = lower(&checkpoint.network, checkpoint.stage.ranges())?;
     let name = info.name.as_str().try_into().map_err(|_| PackingError::Name(info.name.clone()))?;
     let manifest = Manifest { name, preprocessing: info.preprocessing, label_bytes: 1, graph };
@@ -108,6 +112,20 @@ pub fn pack(checkpoint: &Checkpoint, golden: &[Vec<u8>]) -> Result<Vec<u8>, Pack
     let bytes = builder.finish(&manifest, &labels).map_err(PackingError::Format)?;
     add_golden(&mut builder, &bytes, &manifest.graph, golden)?;
     builder.finish(&manifest, &labels).map_err(PackingError::Format)
+}
+
+/// Checks that the names of model and classes fit a package, which is better known before training than after.
+///
+/// # Errors
+/// [`PackingError::Name`] or [`PackingError::Label`].
+pub fn check_names(info: &RunInfo) -> Result<(), PackingError> {
+    if info.name.len() > MAX_NAME {
+        return Err(PackingError::Name(info.name.clone()));
+    }
+    match info.classes.iter().find(|label| label.len() > MAX_LABEL) {
+        Some(label) => Err(PackingError::Label(label.clone())),
+        None => Ok(()),
+    }
 }
 
 fn add_golden(

@@ -3,6 +3,7 @@
 use std::thread;
 
 use fude_firmware::link::message::{Image, Recognition};
+use fude_runtime::kernels::Answer;
 use fude_runtime::limits::MAX_TOP_K;
 use fude_runtime::package::CRC32;
 use fude_runtime::profile::LayerObserver;
@@ -130,19 +131,24 @@ fn compare(target: Target<'_>, glyphs: &[Glyph], progress: &impl Fn()) -> Result
         let answers = host.recognize_observed(&image_of(glyph)?, MAX_TOP_K, &mut hashes).map_err(PackingError::from)?;
         let reply = device.recognize(message(glyph))?;
 
-        let layer = differing_layer(&hashes.0, &reply);
-        let same_answers = answers.len() == reply.top.len()
-            && answers.iter().zip(&reply.top).all(|(a, b)| (a.class, a.score) == (b.class, b.score));
-        let same = layer.is_none() && same_answers && host.logits() == reply.output;
         pairs.push(Pair {
             host: answers.first().map(|answer| answer.class),
             board: reply.top.first().map(|candidate| candidate.class),
-            difference: (!same).then_some(layer),
+            difference: difference(&hashes.0, &answers, host.logits(), &reply),
         });
         progress();
     }
     device.shutdown()?;
     Ok(pairs)
+}
+
+/// Where the board's reply differs from what the host computed, as [`Pair::difference`] has it.
+fn difference(hashes: &[u32], answers: &[Answer], logits: &[u8], reply: &Recognition<'_>) -> Option<Option<usize>> {
+    let layer = differing_layer(hashes, reply);
+    let same_answers = answers.len() == reply.top.len()
+        && answers.iter().zip(&reply.top).all(|(a, b)| (a.class, a.score) == (b.class, b.score));
+    let same = layer.is_none() && same_answers && logits == reply.output;
+    (!same).then_some(layer)
 }
 
 fn differing_layer(hashes: &[u32], reply: &Recognition<'_>) -> Option<usize> {
@@ -154,9 +160,8 @@ fn differing_layer(hashes: &[u32], reply: &Recognition<'_>) -> Option<usize> {
 
 /// Mean instructions of the first few glyphs, where the board's emulator counts exactly.
 fn count_instructions(target: Target<'_>, glyphs: &[Glyph]) -> Result<Option<u64>, VerifyError> {
-    let can_count = target.board.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty());
     let glyphs = &glyphs[..glyphs.len().min(COUNTED)];
-    if !can_count || glyphs.is_empty() {
+    if !target.board.counts_instructions() || glyphs.is_empty() {
         return Ok(None);
     }
     let mut device = Device::boot(target.board, target.firmware, target.package.path(), true)?;
@@ -179,5 +184,50 @@ struct LayerHashes(Vec<u32>);
 impl LayerObserver for LayerHashes {
     fn after(&mut self, _index: usize, output: &[u8]) {
         self.0.push(CRC32.checksum(output));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fude_firmware::link::message::{Candidate, Layers};
+
+    use super::*;
+
+    const HASHES: [u32; 3] = [11, 22, 33];
+    const ANSWERS: [(u16, i16); 2] = [(7, 900), (2, -5)];
+    const LOGITS: [u8; 4] = [1, 2, 3, 4];
+
+    /// The difference between a host that computed the constants above and a board that replied so.
+    fn difference_from(hashes: &[u32], answers: &[(u16, i16)], logits: &[u8]) -> Option<Option<usize>> {
+        let reply = Recognition {
+            top: answers.iter().map(|&(class, score)| Candidate { class, score }).collect(),
+            output: logits,
+            layers: Layers { hashes: hashes.iter().copied().collect(), ..Layers::default() },
+            ticks: 0,
+        };
+        difference(&HASHES, &ANSWERS.map(|(class, score)| Answer { class, score }), &LOGITS, &reply)
+    }
+
+    #[test]
+    fn the_same_bytes_are_no_difference() {
+        assert_eq!(difference_from(&HASHES, &ANSWERS, &LOGITS), None);
+    }
+
+    #[test]
+    fn the_first_layer_that_differs_is_named() {
+        assert_eq!(difference_from(&[11, 20, 30], &ANSWERS, &LOGITS), Some(Some(1)));
+        // A board that ran fewer layers, or more.
+        assert_eq!(difference_from(&[11, 22], &ANSWERS, &LOGITS), Some(Some(2)));
+        assert_eq!(difference_from(&[11, 22, 33, 44], &ANSWERS, &LOGITS), Some(Some(3)));
+        assert_eq!(difference_from(&[], &ANSWERS, &LOGITS), Some(Some(0)));
+    }
+
+    #[test]
+    fn a_difference_in_the_answer_alone_is_one() {
+        for answers in [&[(7, 900), (3, -5)][..], &[(7, 901), (2, -5)], &[(2, -5), (7, 900)], &[(7, 900)], &[]] {
+            assert_eq!(difference_from(&HASHES, answers, &LOGITS), Some(None), "{answers:?}");
+        }
+        assert_eq!(difference_from(&HASHES, &ANSWERS, &[1, 2, 3, 5]), Some(None));
+        assert_eq!(difference_from(&HASHES, &ANSWERS, &[1, 2, 3]), Some(None));
     }
 }

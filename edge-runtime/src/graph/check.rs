@@ -19,7 +19,7 @@ pub enum LayerError {
     UnknownTensor,
     /// A tensor has no elements or more than the runtime addresses.
     TensorSize,
-    /// A zero point is outside the range of its element type, or a maximum changes it.
+    /// A zero point is outside the range of its element type (16-bit integers have 0), or a maximum changes it.
     ZeroPoint,
     /// A scale is not a positive number, or a maximum changes it.
     Scale,
@@ -69,8 +69,11 @@ fn check_tensor(tensor: &Tensor, arena_bytes: usize) -> Result<(), LayerError> {
     {
         return Err(LayerError::TensorSize);
     }
-    let (min, max) = tensor.element.range();
-    if !(min..=max).contains(&i32::from(tensor.zero_point)) {
+    let zero_points = match tensor.element {
+        ElementType::Int8 => -128..=127,
+        ElementType::Int16 => 0..=0,
+    };
+    if !zero_points.contains(&tensor.zero_point) {
         return Err(LayerError::ZeroPoint);
     }
     // As bits, since boards without a floating-point unit run this: positive and finite.

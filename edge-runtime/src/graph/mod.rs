@@ -62,7 +62,7 @@ pub struct Tensor {
     pub channels: u16,
     /// Element type.
     pub element: ElementType,
-    /// The integer that means zero.
+    /// The integer that means zero; 0 for [`ElementType::Int16`].
     pub zero_point: i16,
     /// What one step of the integer is worth. Inference never reads it; reports and conversion do.
     pub scale: f32,
@@ -118,9 +118,11 @@ pub struct Parameters {
 pub enum PoolKind {
     /// The largest element; input and output share their scale.
     Max,
-    /// The mean: the sum, requantised with `multiplier` (which contains 1/window) and `shift`.
+    /// The mean. The accumulator is the sum of `x − zero_point` over the window times
+    /// [`AVERAGE_GAIN`](crate::quant::AVERAGE_GAIN), 16; it is requantised with `multiplier`, which contains
+    /// 1/(16 · window), and `shift`.
     Average {
-        /// Multiplier of the sum.
+        /// Multiplier of the accumulator.
         multiplier: i32,
         /// Shift of the requantisation.
         shift: u8,

@@ -98,11 +98,11 @@ impl Graph {
         Some(ParameterSizes { channels, weights })
     }
 
-    /// Bytes of working memory that the kernel of `layer` needs: a convolution gathers one window.
+    /// Bytes of working memory that the kernel of `layer` needs: a convolution gathers two windows.
     pub fn scratch_bytes(&self, layer: &Layer) -> usize {
         match (layer.operator, self.tensor(layer.input)) {
             (Operator::Convolution { window, .. }, Some(input)) if !window.is_pointwise() => {
-                window.area() * usize::from(input.channels)
+                2 * window.area() * usize::from(input.channels)
             }
             _ => 0,
         }

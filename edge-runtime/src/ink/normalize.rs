@@ -11,8 +11,8 @@ use crate::package::{Fit, Preprocessing};
 /// Binary digits behind the point of coordinates.
 const FRACTION: u32 = 16;
 const ONE: i32 = 1 << FRACTION;
-/// The weights of a whole filter sum to about this many bits at most, so that with [`Mean`]'s values they stay
-/// inside a `u32`.
+/// The weights of a whole filter sum to about this many bits at most: with values of 8 + [`MEAN_FRACTION`] bits
+/// they stay inside a `u32`.
 const MAX_WEIGHT_BITS: u32 = 20;
 
 /// Fills `output`, `size.0` columns × `size.1` rows, from `image` as `preprocessing` says. An image without
@@ -32,10 +32,12 @@ pub fn normalize(image: &Image<'_>, preprocessing: Preprocessing, size: (usize, 
     output.fill(0);
     let columns = Axis::new(&source.0, target.0.len());
     let rows = Axis::new(&source.1, target.1.len());
+    let mut strip = Strip::new(image, &columns, &rows);
     let lines = output.chunks_exact_mut(size.0.max(1)).skip(target.1.start);
     for (line, y) in lines.zip(0..target.1.len()) {
+        strip.start_row(y);
         for (pixel, x) in line.iter_mut().skip(target.0.start).zip(0..target.0.len()) {
-            *pixel = sample(image, (&columns, x), (&rows, y));
+            *pixel = strip.sample(x);
         }
     }
 }
@@ -45,10 +47,10 @@ fn ink_box(image: &Image<'_>, threshold: u8) -> Option<(Range<usize>, Range<usiz
     let mut found: Option<(Range<usize>, Range<usize>)> = None;
     for (y, line) in image.pixels.chunks_exact(image.width).enumerate() {
         let is_ink = |&pixel: &u8| pixel >= threshold;
-        if let (Some(first), Some(last)) = (line.iter().position(is_ink), line.iter().rposition(is_ink)) {
-            let (columns, rows) = found.unwrap_or((first..last + 1, y..y + 1));
-            found = Some((columns.start.min(first)..columns.end.max(last + 1), rows.start..y + 1));
-        }
+        let Some(first) = line.iter().position(is_ink) else { continue };
+        let last = line.iter().rposition(is_ink).unwrap_or(first);
+        let (columns, rows) = found.unwrap_or((first..last + 1, y..y + 1));
+        found = Some((columns.start.min(first)..columns.end.max(last + 1), rows.start..y + 1));
     }
     found
 }
@@ -91,47 +93,105 @@ impl Axis {
         Self { start: source.start, length: source.len(), step, support, weight_shift }
     }
 
-    /// Source pixels under the filter of target pixel `index`, each with its weight. Pixels outside the box
-    /// are left out, so the outermost weigh more.
-    fn taps(&self, index: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let centre = self.step * index as i32 + self.step / 2 - ONE / 2;
-        let first = ((centre - self.support) >> FRACTION).max(0);
-        let last = (((centre + self.support) >> FRACTION) + 1).min(self.length as i32);
-        (first..last).map(move |tap| {
-            let distance = (tap * ONE - centre).abs();
-            (self.start + tap as usize, ((self.support - distance).max(0) >> self.weight_shift) as u32)
-        })
+    /// Place of target pixel `index` among the source pixels, in fixed point.
+    fn centre(&self, index: usize) -> i32 {
+        self.step * index as i32 + self.step / 2 - ONE / 2
+    }
+
+    /// Source pixels under the filter around `centre`, counted from the start of the box. Pixels outside the
+    /// box are left out, so the outermost weigh more.
+    fn taps(&self, centre: i32) -> Range<usize> {
+        let first = ((centre - self.support) >> FRACTION) + 1;
+        let end = (centre + self.support + ONE - 1) >> FRACTION;
+        first.max(0) as usize..self.length.min(end as usize)
+    }
+
+    /// Weight of a source pixel at `distance` from a centre, one of the taps.
+    fn weight(&self, distance: i32) -> u32 {
+        ((self.support - distance.abs()) >> self.weight_shift) as u32
     }
 }
 
-/// The filtered value at target pixel (`x`, `y`).
-fn sample(image: &Image<'_>, (columns, x): (&Axis, usize), (rows, y): (&Axis, usize)) -> u8 {
-    let mut column = Mean::default();
-    for (row, weight) in rows.taps(y) {
-        let line = &image.pixels[row * image.width..][..image.width];
-        let mut mean = Mean::default();
-        for (place, weight) in columns.taps(x) {
-            mean.add(u32::from(line[place]) << 3, weight);
+/// Source columns whose vertical means are kept at a time: those of any glyph, and little enough stack.
+const STRIP: usize = 128;
+/// Binary digits behind the point of vertical means.
+const MEAN_FRACTION: u32 = 3;
+
+/// The vertical means of source columns for one target row, a strip of columns at a time.
+struct Strip<'a> {
+    image: &'a Image<'a>,
+    columns: &'a Axis,
+    rows: &'a Axis,
+    /// Centre of the target row.
+    row: i32,
+    /// The columns that are in `means`, counted from the start of the box.
+    place: Range<usize>,
+    means: [u32; STRIP],
+}
+
+impl<'a> Strip<'a> {
+    fn new(image: &'a Image<'a>, columns: &'a Axis, rows: &'a Axis) -> Self {
+        Self { image, columns, rows, row: 0, place: 0..0, means: [0; STRIP] }
+    }
+
+    fn start_row(&mut self, y: usize) {
+        self.row = self.rows.centre(y);
+        self.place = 0..0;
+    }
+
+    /// The filtered value at column `x` of the target row.
+    fn sample(&mut self, x: usize) -> u8 {
+        let columns = self.columns;
+        let centre = columns.centre(x);
+        let Range { start: mut tap, end } = columns.taps(centre);
+        let mut distance = to_fixed(tap) - centre;
+        let (mut sum, mut weights) = (0, 0);
+        while tap < end {
+            let means = self.means_from(tap);
+            let means = &means[..means.len().min(end - tap)];
+            for mean in means {
+                let weight = columns.weight(distance);
+                sum += mean * weight;
+                weights += weight;
+                distance += ONE;
+            }
+            tap += means.len();
         }
-        column.add(mean.value(), weight);
+        let mean = rounded_mean(sum, weights);
+        ((mean + (1 << (MEAN_FRACTION - 1))) >> MEAN_FRACTION) as u8
     }
-    ((column.value() + 4) >> 3).min(255) as u8
+
+    /// Means from `column` on, one or more.
+    fn means_from(&mut self, column: usize) -> &[u32] {
+        if !self.place.contains(&column) {
+            self.fill(column);
+        }
+        &self.means[column - self.place.start..self.place.len()]
+    }
+
+    fn fill(&mut self, column: usize) {
+        self.place = column..self.columns.length.min(column + STRIP);
+        let means = &mut self.means[..self.place.len()];
+        means.fill(0);
+        let mut weights = 0;
+        for tap in self.rows.taps(self.row) {
+            let weight = self.rows.weight(to_fixed(tap) - self.row);
+            let line = (self.rows.start + tap) * self.image.width + self.columns.start + column;
+            for (sum, &pixel) in means.iter_mut().zip(&self.image.pixels[line..]) {
+                *sum += u32::from(pixel) * weight;
+            }
+            weights += weight;
+        }
+        for mean in means {
+            *mean = rounded_mean(*mean << MEAN_FRACTION, weights);
+        }
+    }
 }
 
-/// A weighted mean of values of at most 11 bits.
-#[derive(Default)]
-struct Mean {
-    sum: u32,
-    weights: u32,
+fn to_fixed(place: usize) -> i32 {
+    (place << FRACTION) as i32
 }
 
-impl Mean {
-    fn add(&mut self, value: u32, weight: u32) {
-        self.sum += value * weight;
-        self.weights += weight;
-    }
-
-    fn value(&self) -> u32 {
-        (self.sum + self.weights / 2) / self.weights.max(1)
-    }
+fn rounded_mean(sum: u32, weights: u32) -> u32 {
+    (sum + weights / 2) / weights.max(1)
 }

@@ -1,4 +1,4 @@
-//! Fully connected layers, and the product of a weight matrix with one vector that convolutions share.
+//! Fully connected layers, and the product of a weight matrix with one vector that convolutions share for a single window.
 
 use super::arch::InstructionSet;
 use crate::graph::ElementType;
@@ -38,24 +38,9 @@ pub(super) fn for_each_row<I: InstructionSet, T>(
     places: &mut [T],
     mut emit: impl FnMut(&mut T, i32, i32),
 ) {
-    let fan_in = x.len();
     let LayerParameters { bias, multipliers, weights } = *parameters;
-    let (bias4, bias1) = bias.as_chunks::<4>();
-    let (multipliers4, multipliers1) = multipliers.as_chunks::<4>();
-    let (places4, places1) = places.as_chunks_mut::<4>();
-    let (weights4, weights1) = weights.split_at(4 * fan_in * places4.len());
-
-    let blocks = places4.iter_mut().zip(bias4).zip(multipliers4).zip(weights4.chunks_exact(4 * fan_in));
-    for (((places, bias), multipliers), rows) in blocks {
-        let (ab, cd) = rows.split_at(2 * fan_in);
-        let ((a, b), (c, d)) = (ab.split_at(fan_in), cd.split_at(fan_in));
-        let sums = I::dot4(x, [a, b, c, d]);
-        for (((place, &sum), &bias), &multiplier) in places.iter_mut().zip(&sums).zip(bias).zip(multipliers) {
-            emit(place, sum + bias, multiplier);
-        }
-    }
-    let rows = places1.iter_mut().zip(bias1).zip(multipliers1).zip(weights1.chunks_exact(fan_in));
-    for (((place, &bias), &multiplier), row) in rows {
+    let rows = weights.chunks_exact(x.len().max(1));
+    for (((place, &bias), &multiplier), row) in places.iter_mut().zip(bias).zip(multipliers).zip(rows) {
         emit(place, I::dot(x, row) + bias, multiplier);
     }
 }

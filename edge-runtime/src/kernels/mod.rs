@@ -37,16 +37,11 @@ pub struct View<'a> {
 
 /// The requantisation of a layer with parameters into `output`.
 pub fn requantization(parameters: &Parameters, output: &Tensor) -> Requantization {
-    Requantization {
-        shift: parameters.shift,
-        zero_point: i32::from(output.zero_point),
-        min: i32::from(parameters.bounds.0),
-        max: i32::from(parameters.bounds.1),
-    }
+    let (min, max) = parameters.bounds;
+    Requantization::new(parameters.shift, output.zero_point.into(), (min.into(), max.into()))
 }
 
 /// The requantisation of a layer without parameters into the full range of `output`.
 pub fn plain_requantization(shift: u8, output: &Tensor) -> Requantization {
-    let (min, max) = output.element.range();
-    Requantization { shift, zero_point: i32::from(output.zero_point), min, max }
+    Requantization::new(shift, output.zero_point.into(), output.element.range())
 }

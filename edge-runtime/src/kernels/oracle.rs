@@ -54,8 +54,8 @@ pub fn layer(
                 match kind {
                     PoolKind::Max => values.max().unwrap_or(0) as i32,
                     PoolKind::Average { multiplier, shift } => {
-                        let sum = values.map(|value| value - i128::from(from.zero_point)).sum();
-                        rule(sum, multiplier, shift, to, full)
+                        let sum = values.map(|value| value - i128::from(from.zero_point)).sum::<i128>();
+                        rule(16 * sum, multiplier, shift, to, full)
                     }
                 }
             }

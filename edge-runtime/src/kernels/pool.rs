@@ -3,6 +3,7 @@
 use super::depthwise::BLOCK;
 use super::{View, plain_requantization};
 use crate::graph::{PoolKind, Tensor, Window};
+use crate::quant::AVERAGE_GAIN;
 
 /// Largest or mean element of each window. A global pool is a window as large as the input.
 pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, output): (&Tensor, &mut [i8])) {
@@ -31,7 +32,7 @@ pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, outp
                         }
                     }
                     for (place, &sum) in outputs.iter_mut().zip(&sums) {
-                        *place = rule.apply(sum, multiplier) as i8;
+                        *place = rule.apply(AVERAGE_GAIN * sum, multiplier) as i8;
                     }
                 }
             }

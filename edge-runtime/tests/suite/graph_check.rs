@@ -48,6 +48,8 @@ fn tensors() {
         let error = error_after(|model| model.graph.tensors[3].zero_point = zero_point);
         assert_eq!(error, (None, LayerError::ZeroPoint), "{zero_point}");
     }
+    let wide = error_after(|model| model.output(LOGITS).zero_point = 1);
+    assert_eq!(wide, (None, LayerError::ZeroPoint), "16 bits");
     for scale in [0.0, -0.0, -1.0, f32::INFINITY, f32::NAN, -f32::NAN] {
         let error = error_after(|model| model.graph.tensors[3].scale = scale);
         assert_eq!(error, (None, LayerError::Scale), "{scale}");
@@ -66,7 +68,9 @@ fn shapes_and_types() {
         assert_eq!(error_after(|model| model.output(layer).height += 1), at(layer, LayerError::Shape), "{layer}");
     }
     for layer in [STEM, DEPTHWISE, MEAN, GATE, ADD, MAX] {
-        let wide = error_after(|model| model.output(layer).element = ElementType::Int16);
+        let wide = error_after(|model| {
+            (model.output(layer).element, model.output(layer).zero_point) = (ElementType::Int16, 0);
+        });
         assert_eq!(wide, at(layer, LayerError::ElementType), "{layer}");
     }
     assert_eq!(error_after(|model| model.output(MAX).zero_point ^= 1), at(MAX, LayerError::ZeroPoint));
@@ -106,7 +110,7 @@ fn requantization() {
         })
     };
     for layer in [STEM, DEPTHWISE, LOGITS] {
-        for shift in [0, 23, 53, 255] {
+        for shift in [0, 32, 53, 255] {
             let error = parameters(layer, &|parameters| parameters.shift = shift);
             assert_eq!(error, at(layer, LayerError::Requantization), "layer {layer}, shift {shift}");
         }
@@ -133,7 +137,7 @@ fn requantization() {
     });
     operator(GATE, &|operator| {
         if let Operator::Gate { shift, .. } = operator {
-            *shift = 23;
+            *shift = 32;
         }
     });
     for excess in [-1, 1 << 21] {
@@ -182,7 +186,7 @@ fn scratch_memory_overwrites_too() {
     let (mut random, mut model) = (Random(5), Model::new(4, 4));
     let pointwise = Some((Window::square(1, 1, 0), false));
     let waiting = model.parametric(&mut random, pointwise, 0, 6, INT8);
-    let other = model.parametric(&mut random, pointwise, 0, 6, INT8);
+    let other = model.parametric(&mut random, pointwise, 0, 3, INT8);
     let filtered = model.parametric(&mut random, Some((Window::square(3, 1, 1), false)), other, 6, INT8);
     let sum = model.add(&mut random, filtered, waiting, INT8);
     model.parametric(&mut random, None, sum, 3, INT8);

@@ -238,7 +238,8 @@ impl Model {
 
     /// A fully connected layer whose output may have 16 bits.
     fn logits(&mut self, random: &mut Random, input: TensorId, classes: u16, element: ElementType) {
-        let output = self.tensor((1, 1, classes), random.between(-128, 127) as i16);
+        let zero_point = if element == ElementType::Int8 { random.between(-128, 127) as i16 } else { 0 };
+        let output = self.tensor((1, 1, classes), zero_point);
         self.graph.tensors[usize::from(output)].element = element;
         let (min, max) = element.range();
         let parameters = Parameters { offset: 0, shift: 0, bounds: (min as i16, max as i16) };
@@ -251,18 +252,21 @@ impl Model {
         let last = self.graph.layers.len() - 1;
         let sizes = self.graph.parameter_sizes(&self.graph.layers[last]).expect("a layer with parameters");
         let bias: Vec<i32> = (0..sizes.channels).map(|_| random.between(-5000, 5000) as i32).collect();
-        // Products of random bytes are about 5000, sums of n of them √n times that: 64 steps of a byte.
+        let (spread, shift) = match self.output(last).element {
+            ElementType::Int8 => (64.0, 35),
+            ElementType::Int16 => (16_384.0, 33),
+        };
+        // Products of random bytes are about 5000, sums of n of them √n times that.
         let fan_in = (sizes.weights / sizes.channels) as f64;
-        let largest = (2_f64.powi(41) / (5000.0 * fan_in.sqrt())) as i64;
+        let largest = i64::from((spread * 2_f64.powi(shift) / (5000.0 * fan_in.sqrt())) as i32); // saturates
         let multipliers: Vec<i32> = (0..sizes.channels).map(|_| random.between(0, largest) as i32).collect();
         let place = self.parameters.push_parameters(&bias, &multipliers, &random.bytes(sizes.weights));
-        let element = self.output(last).element;
         match &mut self.graph.layers[last].operator {
             Operator::Convolution { parameters, .. }
             | Operator::Depthwise { parameters, .. }
             | Operator::Dense { parameters } => {
                 parameters.offset = place;
-                parameters.shift = if element == ElementType::Int8 { 34 } else { 26 };
+                parameters.shift = shift as u8;
             }
             other => panic!("{} has no parameters", other.name()),
         }
@@ -276,7 +280,7 @@ impl Model {
         let kind = if average {
             PoolKind::Average {
                 multiplier: random.between(0, i32::MAX.into()) as i32 / window.area() as i32,
-                shift: 30,
+                shift: 34,
             }
         } else {
             PoolKind::Max
@@ -287,8 +291,8 @@ impl Model {
 
     fn gate(&mut self, random: &mut Random, input: TensorId, gate: TensorId) -> TensorId {
         let output = self.tensor(self.shape(input), random.between(-128, 127) as i16);
-        let multiplier = random.between(0, 1 << 24) as i32;
-        self.layer(Operator::Gate { gate, multiplier, shift: 30 }, input, output);
+        let multiplier = random.between(0, 1 << 28) as i32;
+        self.layer(Operator::Gate { gate, multiplier, shift: 34 }, input, output);
         output
     }
 

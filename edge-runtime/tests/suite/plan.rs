@@ -100,7 +100,7 @@ fn an_operand_that_is_read_later_keeps_its_place() {
 }
 
 #[test]
-fn scratch_memory_is_that_of_the_largest_window() {
+fn scratch_memory_is_two_of_the_largest_window() {
     let mut random = Random(3);
     let mut model = Model::new(8, 8);
     let convolution = |window| Some((window, false));
@@ -108,7 +108,7 @@ fn scratch_memory_is_that_of_the_largest_window() {
     let wide = model.parametric(&mut random, convolution(Window::square(2, 1, 0)), wide, 5, INT8);
     model.parametric(&mut random, convolution(Window::square(1, 1, 0)), wide, 40, INT8); // gathers nothing
     plan_arena(&mut model.graph);
-    assert_eq!(model.graph.scratch.1, 2 * 2 * 5);
+    assert_eq!(model.graph.scratch.1, 2 * (2 * 2 * 5));
 }
 
 /// A graph that reads what nothing writes is for the reader to refuse, not for the planner to panic at.
@@ -118,7 +118,7 @@ fn senseless_graphs_are_planned_and_refused() {
     let never_written = model.tensor((4, 4, 1), 0);
     model.add(&mut Random(3), never_written, 0, INT8);
     let mean = model.tensor((1, 1, 1), 0);
-    let kind = PoolKind::Average { multiplier: 1, shift: 30 };
+    let kind = PoolKind::Average { multiplier: 1, shift: 34 };
     model.layer(Operator::Pool { window: Window::square(4, 1, 0), kind }, never_written + 1, mean);
     plan_arena(&mut model.graph);
     // A place of its own, so that nothing but the missing write is wrong.

@@ -11,7 +11,7 @@ use fude_runtime::limits::{MAX_LAYERS, MAX_TOP_K};
 /// Most pixels of an image sent over the link.
 pub const MAX_PIXELS: usize = 128 * 128;
 
-/// Most bytes of an output tensor sent over the link.
+/// Most bytes of an output tensor, or of a display's pixels, in one answer.
 pub const MAX_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// More than any message holds besides its pixels or its output tensor.
@@ -25,6 +25,15 @@ pub enum Request<'a> {
     /// Recognise one image. Answered by [`Response::Recognition`].
     #[serde(borrow)]
     Recognize(Image<'a>),
+    /// Recognise one image and then draw the answer on the board's display. Answered by [`Response::Recognition`],
+    /// whose ticks leave the drawing out.
+    #[serde(borrow)]
+    Show(Image<'a>),
+    /// What does the display show, from this pixel on? Answered by [`Response::Screen`].
+    Screen {
+        /// Index of the first pixel that is wanted, row by row from the top.
+        first: u32,
+    },
     /// Run the package's golden vectors again. Answered by [`Response::SelfTest`].
     SelfTest,
     /// End the program. Answered by [`Response::ShuttingDown`], after which an emulator ends with this code.
@@ -60,6 +69,9 @@ pub enum Response<'a> {
     /// Answers [`Request::Recognize`].
     #[serde(borrow)]
     Recognition(Recognition<'a>),
+    /// Answers [`Request::Screen`].
+    #[serde(borrow)]
+    Screen(ScreenPart<'a>),
     /// Answers [`Request::SelfTest`]: every golden vector came out right.
     SelfTest {
         /// How many vectors ran.
@@ -102,6 +114,17 @@ pub struct Recognition<'a> {
     /// Ticks of the board's counter for the whole recognition: normalising, layers, choosing the best. Hashing is
     /// left out.
     pub ticks: u64,
+}
+
+/// A part of what the display shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreenPart<'a> {
+    /// Pixels in a row of the whole display.
+    pub width: u16,
+    /// Rows of the whole display.
+    pub height: u16,
+    /// Luma of the pixels from the first one wanted on, at most [`MAX_OUTPUT_BYTES`] of them.
+    pub pixels: &'a [u8],
 }
 
 /// What each layer did: equal lengths, in order of execution.
@@ -148,6 +171,12 @@ pub enum Refusal {
     /// The recogniser cannot run the package, although it passed every check: a defect of the runtime.
     #[error("the board's recogniser failed on a package that it had accepted")]
     Recognizer,
+    /// There is no display to draw on, or none that can be read.
+    #[error("the board has no display, or none that can be read back")]
+    NoDisplay,
+    /// The display did not take what was drawn.
+    #[error("drawing on the board's display failed")]
+    DisplayFailed,
     /// The answer does not fit the board's send buffer.
     #[error("the answer does not fit the board's send buffer")]
     AnswerTooLong,

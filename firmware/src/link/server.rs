@@ -3,18 +3,26 @@
 use embedded_io::{Read, Write};
 
 use super::frame::{self, FrameDecoder, FrameError};
-use super::message::{Hello, Image, Recognition, Refusal, Request, Response};
+use super::message::{Hello, Image, Recognition, Refusal, Request, Response, ScreenPart};
 
 /// Serves the requests that need the application.
 pub trait Handler {
     /// Who is there.
     fn hello(&self) -> Hello<'_>;
 
-    /// Recognises one image. The answer may borrow from the handler's own memory.
+    /// Recognises one image, and then draws the answer on the display if it is to be `shown`. What is returned may
+    /// borrow from the handler's own memory.
     ///
     /// # Errors
-    /// [`Refusal::BadImage`] when the sides do not fit the pixels.
-    fn recognize(&mut self, image: &Image<'_>) -> Result<Recognition<'_>, Refusal>;
+    /// [`Refusal::BadImage`] when the sides do not fit the pixels, [`Refusal::NoDisplay`] when there is none to show
+    /// it on.
+    fn recognize(&mut self, image: &Image<'_>, shown: bool) -> Result<Recognition<'_>, Refusal>;
+
+    /// What the display shows, from the pixel `first` on.
+    ///
+    /// # Errors
+    /// [`Refusal::NoDisplay`] when there is none, or none that can be read.
+    fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal>;
 
     /// Runs the golden vectors and returns how many there were.
     ///
@@ -80,7 +88,9 @@ fn refuse_frame(error: FrameError) -> Refusal {
 fn answer<'h>(handler: &'h mut impl Handler, request: &Request<'_>) -> Response<'h> {
     let answer = match request {
         Request::Hello => Ok(Response::Hello(handler.hello())),
-        Request::Recognize(image) => handler.recognize(image).map(Response::Recognition),
+        Request::Recognize(image) => handler.recognize(image, false).map(Response::Recognition),
+        Request::Show(image) => handler.recognize(image, true).map(Response::Recognition),
+        Request::Screen { first } => handler.screen(*first).map(Response::Screen),
         Request::SelfTest => handler.self_test().map(|vectors| Response::SelfTest { vectors }),
         Request::Shutdown { .. } => Ok(Response::ShuttingDown),
     };
@@ -152,10 +162,11 @@ mod tests {
         }
     }
 
-    /// Recognises an image as the class of its first pixel and outputs the pixels reversed.
+    /// Recognises an image as the class of its first pixel and outputs the pixels reversed; shows these as well.
     #[derive(Default)]
     struct FirstPixel {
         output: Vec<u8>,
+        screen: Vec<u8>,
     }
 
     impl Handler for FirstPixel {
@@ -171,11 +182,14 @@ mod tests {
             }
         }
 
-        fn recognize(&mut self, image: &Image<'_>) -> Result<Recognition<'_>, Refusal> {
+        fn recognize(&mut self, image: &Image<'_>, shown: bool) -> Result<Recognition<'_>, Refusal> {
             if usize::from(image.width) * usize::from(image.height) != image.pixels.len() {
                 return Err(Refusal::BadImage);
             }
             self.output = image.pixels.iter().rev().copied().collect();
+            if shown {
+                self.screen.clone_from(&self.output);
+            }
             let first = Candidate { class: u16::from(image.pixels[0]), score: -5 };
             Ok(Recognition {
                 top: [first].into_iter().collect(),
@@ -183,6 +197,11 @@ mod tests {
                 layers: Layers { hashes: [1, 2].into_iter().collect(), ticks: [30, 40].into_iter().collect() },
                 ticks: 70,
             })
+        }
+
+        fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
+            let pixels = self.screen.get(first as usize..).ok_or(Refusal::NoDisplay)?;
+            Ok(ScreenPart { width: self.screen.len() as u16, height: 1, pixels })
         }
 
         fn self_test(&mut self) -> Result<u16, Refusal> {
@@ -234,6 +253,25 @@ mod tests {
             (_, answer) => panic!("unexpected answer {answer:?}"),
         });
         assert_eq!(answers, 5);
+    }
+
+    #[test]
+    fn only_what_is_to_be_shown_reaches_the_display() {
+        let image = |pixels| Image { width: 3, height: 1, pixels, top_k: 1 };
+        let mut script = Script::of(&[
+            Request::Show(image(&[1, 2, 3])),
+            Request::Recognize(image(&[4, 5, 6])),
+            Request::Screen { first: 1 },
+            Request::Screen { first: 4 },
+        ]);
+        assert_eq!(serve_with(&mut script, &mut [0; 512]), Err(ServeError::Closed));
+        let answers = each_answer(&script.answered, |index, answer| match (index, answer) {
+            (0 | 1, Response::Recognition(recognition)) => assert_eq!(recognition.top[0].class, [1, 4][index]),
+            (2, Response::Screen(part)) => assert_eq!(part, ScreenPart { width: 3, height: 1, pixels: &[2, 1] }),
+            (3, answer) => assert_eq!(answer, Response::Refused(Refusal::NoDisplay)),
+            (_, answer) => panic!("unexpected answer {answer:?}"),
+        });
+        assert_eq!(answers, 4);
     }
 
     #[test]

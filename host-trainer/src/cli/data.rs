@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use super::progress::bar;
@@ -90,13 +91,13 @@ pub struct TestArguments {
     #[command(flatten)]
     pub data: DataArguments,
     /// Test on this many seeded distortions of each sample instead of the sample.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub distortions: Option<u64>,
     /// Seed of the distortions.
     #[arg(long, default_value_t = 0, requires = "distortions")]
     pub distortion_seed: u64,
     /// Use the first N samples only.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub limit: Option<usize>,
     /// Fail where a sample's character is unknown to the model, instead of counting it as skipped.
     #[arg(long)]
@@ -130,6 +131,11 @@ impl TestArguments {
     }
 }
 
+/// Reads a count of things of which there must be one.
+pub fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 /// `count` distortions of each sample, those of one sample together.
 fn distorted(samples: &[Sample], count: u64, seed: u64) -> Vec<Sample> {
     let settings = Distortion { side: glyph_side(samples), ..Distortion::default() };
@@ -149,7 +155,18 @@ pub fn glyph_side(samples: &[Sample]) -> u16 {
 }
 
 /// Appends `second` to `first`; classes are the union in order of appearance.
+///
+/// # Errors
+/// Where the labels of one are characters and those of the other numbers: nothing says which is which.
 fn merge(mut first: Dataset, second: Dataset) -> Result<Dataset, CliError> {
+    let is_numbered = |dataset: &Dataset| !dataset.classes.is_named() && !dataset.classes.is_empty();
+    if (first.classes.is_named() && is_numbered(&second)) || (is_numbered(&first) && second.classes.is_named()) {
+        let [first, second] = [&first, &second].map(|dataset| dataset.sources.join(", "));
+        return Err(format!(
+            "{first} and {second}: the labels of one are characters, those of the other numbers; give --classes"
+        )
+        .into());
+    }
     let mut labels = first.classes.labels().to_vec();
     labels.extend(second.classes.labels().iter().filter(|label| !first.classes.labels().contains(label)).cloned());
     if first.classes.is_named() || second.classes.is_named() {

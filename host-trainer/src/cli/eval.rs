@@ -84,7 +84,7 @@ fn evaluate_run(arguments: &EvalArguments) -> Result<Evaluation, CliError> {
     let set = arguments.test.load(&checkpoint.info.classes, true)?;
     let progress = bar(set.glyphs.len(), "evaluating the network");
     let mode = checkpoint.stage.evaluation_mode();
-    let evaluation = evaluate_checkpoint(&checkpoint, mode, &set, &device, |done| progress.set_position(done as u64));
+    let evaluation = evaluate_checkpoint(&checkpoint, mode, &set, &device, |done| progress.set_position(done as u64))?;
     progress.finish_and_clear();
     Ok(evaluation)
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::data::{DataArguments, Part};
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
+use crate::evaluate::image_of;
 use crate::files::write_atomically;
-use crate::package::{PackageFile, pack};
-use crate::train::{ComputeChoice, RunFolder, compute_device, glyph_to_input};
+use crate::package::{PackageFile, PackingError, pack};
+use crate::train::{ComputeChoice, RunFolder, compute_device, image_to_input};
 
 /// Golden vectors of a package.
 const GOLDEN_VECTORS: usize = 4;
@@ -68,14 +69,14 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
     let dataset = arguments.data.load(Part::Training, false)?;
     // Spread over the data, so that the vectors are of different classes.
     let step = (dataset.samples.len() / GOLDEN_VECTORS).max(1);
-    let golden: Vec<Vec<u8>> = dataset
+    let golden: Result<Vec<Vec<u8>>, PackingError> = dataset
         .samples
         .iter()
         .step_by(step)
         .take(GOLDEN_VECTORS)
-        .map(|sample| glyph_to_input(&sample.glyph, info.preprocessing, info.preset.side()))
+        .map(|sample| Ok(image_to_input(&image_of(&sample.glyph)?, info.preprocessing, info.preset.side())))
         .collect();
-    write_atomically(&arguments.out, &pack(&checkpoint, &golden)?)?;
+    write_atomically(&arguments.out, &pack(&checkpoint, &golden?)?)?;
 
     let file = PackageFile::read(&arguments.out)?;
     let package = file.open()?;

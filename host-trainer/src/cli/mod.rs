@@ -13,6 +13,7 @@ mod progress;
 mod qat;
 mod quickstart;
 mod recognize;
+mod run;
 mod train;
 mod verify;
 
@@ -45,6 +46,7 @@ enum Command {
     Inspect(inspect::InspectArguments),
     Recognize(recognize::RecognizeArguments),
     Verify(verify::VerifyArguments),
+    Run(run::RunArguments),
     Quickstart(quickstart::QuickstartArguments),
 }
 
@@ -59,6 +61,7 @@ impl Cli {
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Recognize(arguments) => recognize::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
+            Command::Run(arguments) => run::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
         };
         match result {

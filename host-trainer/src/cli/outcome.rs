@@ -37,9 +37,15 @@ impl Outcome {
         } else {
             writeln!(io::stdout(), "{}", self.text.trim_end())
         };
-        // A closed pipe (`fude … | head`) is the reader's choice, anything else is lost output.
-        let lost = written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
-        if self.success && !lost { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        match written {
+            // A closed pipe (`fude … | head`) is the reader's choice, anything else is lost output.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("fude: standard output: cannot be written: {error}; free space or write it elsewhere");
+                ExitCode::FAILURE
+            }
+            _ if self.success => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::data::{DataArguments, Part};
+use super::data::{DataArguments, Part, at_least_one};
 use super::train::{StageOutcome, run_stage};
 use super::{CliError, Outcome};
 use crate::train::{ComputeChoice, FitSettings, RunFolder, Stage, compute_device};
@@ -21,7 +21,7 @@ pub struct QatArguments {
     #[command(flatten)]
     pub data: DataArguments,
     /// Passes over the data.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = at_least_one())]
     pub epochs: usize,
     /// Highest learning rate.
     #[arg(long, default_value_t = 5e-4)]

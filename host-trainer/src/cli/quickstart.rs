@@ -28,11 +28,12 @@ use crate::package::PackageFile;
 use crate::train::ComputeChoice;
 
 /// Faces that are trained on: printed ones, and one written with a pencil (Klee).
-const TRAINING_FACES: [&str; 10] = [
+const TRAINING_FACES: [&str; 11] = [
     "KleeOne-Regular.ttf",
     "ipaexg.ttf",
     "ipaexm.ttf",
     "BIZUDGothic-Regular.ttf",
+    "BIZUDGothic-Bold.ttf",
     "BIZUDMincho-Regular.ttf",
     "MTLc3m.ttf",
     "MTLmr3m.ttf",
@@ -66,7 +67,7 @@ pub struct QuickstartArguments {
     #[arg(long, default_value = "qemu-m4")]
     pub board: String,
     /// Passes of float training.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 180)]
     pub epochs: usize,
     /// Passes of quantisation-aware training.
     #[arg(long, default_value_t = 20)]
@@ -265,7 +266,9 @@ fn card_facts() -> card::Facts {
         data: vec![
             format!("trained on the faces {}, distorted anew in every pass", TRAINING_FACES.join(", ")),
             format!("tested on {TEST_FACE}, a handwriting face that is never trained on"),
-            "all faces are Debian packages under open licences (OFL-1.1, IPA Font License, Apache-2.0, M+)".to_owned(),
+            "all faces are Debian packages under open licences: OFL-1.1 (Klee, BIZ UD, Sawarabi Mincho, Yusei Magic), \
+             IPA Font License 1.0 (IPAex), Apache-2.0 (Motoya), CC-BY-3.0 (Sawarabi Gothic), M+ and Sazanami (VL Gothic)"
+                .to_owned(),
         ],
         command: "make quickstart".to_owned(),
         limits: "knows 80 characters and answers with one of them whatever it is shown; trained on fonts, not on \

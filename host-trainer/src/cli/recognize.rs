@@ -52,7 +52,8 @@ pub fn run(arguments: &RecognizeArguments) -> Result<Outcome, CliError> {
     let scale = package.output().scale;
     let mut arena = vec![0; package.arena_bytes()];
     let mut recognizer = Recognizer::new(package, &mut arena)?;
-    let answers = recognizer.recognize(&image_of(&glyph)?, arguments.top_k.into())?;
+    let image = image_of(&glyph).map_err(|error| format!("{}: {error}", arguments.image.display()))?;
+    let answers = recognizer.recognize(&image, arguments.top_k.into())?;
 
     let largest = answers.first().map_or(0.0, |answer| f32::from(answer.score) * scale);
     let total: f32 = recognizer.scores().map(|score| (f32::from(score) * scale - largest).exp()).sum();

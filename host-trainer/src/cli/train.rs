@@ -8,12 +8,13 @@ use clap::Args;
 use fude_runtime::package::Preprocessing;
 use serde::Serialize;
 
-use super::data::{DataArguments, Part, glyph_side};
+use super::data::{DataArguments, Part, at_least_one, glyph_side};
 use super::outcome::rows;
 use super::progress::{bar, say};
 use super::{CliError, Outcome};
 use crate::dataset::{Dataset, Distortion};
 use crate::model::{Network, Preset};
+use crate::package::check_names;
 use crate::train::{
     BatchStream, ComputeChoice, EpochReport, FitSettings, RunFolder, RunInfo, Stage, compute_device, fit,
 };
@@ -22,7 +23,7 @@ use crate::train::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fude train --data fonts:/usr/share/fonts --characters grade1 --out runs/kanji
-  fude train --data idx:train-images-idx3-ubyte.gz --preset micro --epochs 3 --hold-back 10000 --out runs/digits
+  fude train --data idx:train-images-idx3-ubyte.gz --preset micro --mild --hold-back 10000 --epochs 8 --out runs/mnist
   fude train --data folder:my-glyphs --out runs/mine")]
 pub struct TrainArguments {
     #[command(flatten)]
@@ -37,10 +38,10 @@ pub struct TrainArguments {
     #[arg(long, value_enum, default_value = "small")]
     pub preset: Preset,
     /// Passes over the data, every pass with other distortions.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = at_least_one())]
     pub epochs: usize,
     /// Glyphs a batch.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_least_one())]
     pub batch: usize,
     /// Highest learning rate.
     #[arg(long, default_value_t = 4e-3)]
@@ -121,6 +122,8 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
         float: settings,
         qat: None,
     };
+    check_names(&info)?;
+    folder.prepare()?;
     let network = Network::new(info.architecture(), &device);
     say(&format!(
         "training {} parameters on {} samples of {} classes",

@@ -160,6 +160,11 @@ impl Board {
         }
     }
 
+    /// Whether its emulator can count instructions exactly.
+    pub fn counts_instructions(&self) -> bool {
+        self.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty())
+    }
+
     /// Instructions that `ticks` of this board's counter are, when the emulator counted them.
     pub fn instructions(&self, ticks: u64) -> u64 {
         ticks * self.counter.instructions_per_tick

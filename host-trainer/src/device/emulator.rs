@@ -1,4 +1,7 @@
 //! A board's emulator: a child process whose UART is a TCP connection and whose standard output is the log.
+//!
+//! The process ends with its [`Emulator`]. Only a host that is killed (`SIGKILL`) cannot end it; the emulated board
+//! then takes the silent line for closed and ends by itself, after minutes in which it sleeps.
 
 use std::fs;
 use std::io::{self, Read};

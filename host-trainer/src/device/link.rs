@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use fude_firmware::link::frame::{self, EncodeError, FrameDecoder, FrameError, UnknownMessage};
 use fude_firmware::link::message::{
-    Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, Request, Response,
+    Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, Request, Response, ScreenPart,
 };
 
 /// A line to a board, any byte stream. A stream with a read time limit makes a silent board an error.
@@ -12,6 +12,17 @@ pub struct Link<S> {
     stream: S,
     send: Vec<u8>,
     decoder: FrameDecoder<Vec<u8>>,
+}
+
+/// What a board's display shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screenshot {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// Luma of `width * height` pixels, row by row from the top.
+    pub pixels: Vec<u8>,
 }
 
 /// Why a request has no answer.
@@ -27,7 +38,7 @@ pub enum LinkError {
     #[error("the board did not answer in time: it hangs, or it is too slow for this model")]
     Silent,
     /// The image is larger than the link carries.
-    #[error("the image has {pixels} pixels, the device link carries {MAX_PIXELS}")]
+    #[error("the image has {pixels} pixels, the device link carries {MAX_PIXELS}: make it smaller")]
     ImageTooLarge {
         /// Its pixels.
         pixels: usize,
@@ -44,6 +55,9 @@ pub enum LinkError {
     /// The board refused the request.
     #[error("the board refused the request: {0}")]
     Refused(Refusal),
+    /// The parts of the display's picture contradict each other.
+    #[error("the board's answers do not make one picture of its display")]
+    Screen,
     /// The board answered another request.
     #[error("the board answered another request than {request}")]
     Mismatch {
@@ -89,12 +103,40 @@ impl<S: Read + Write> Link<S> {
     /// # Errors
     /// [`LinkError`]; [`LinkError::Refused`] when the sides do not fit the pixels.
     pub fn recognize(&mut self, image: Image<'_>) -> Result<Recognition<'_>, LinkError> {
-        if image.pixels.len() > MAX_PIXELS {
-            return Err(LinkError::ImageTooLarge { pixels: image.pixels.len() });
-        }
+        check_carried(&image)?;
         match self.ask(&Request::Recognize(image))? {
             Response::Recognition(recognition) => Ok(recognition),
             _ => Err(LinkError::Mismatch { request: "recognize" }),
+        }
+    }
+
+    /// Recognises an image of at most [`MAX_PIXELS`] pixels and has the board show the answer on its display.
+    ///
+    /// # Errors
+    /// As [`Self::recognize`]; [`Refusal::NoDisplay`] from a board without a display.
+    pub fn show(&mut self, image: Image<'_>) -> Result<Recognition<'_>, LinkError> {
+        check_carried(&image)?;
+        match self.ask(&Request::Show(image))? {
+            Response::Recognition(recognition) => Ok(recognition),
+            _ => Err(LinkError::Mismatch { request: "show" }),
+        }
+    }
+
+    /// Reads back what the board's display shows, part by part.
+    ///
+    /// # Errors
+    /// [`LinkError`]; [`LinkError::Screen`] when the parts do not make one picture.
+    pub fn screen(&mut self) -> Result<Screenshot, LinkError> {
+        let mut screen = Screenshot { width: 0, height: 0, pixels: Vec::new() };
+        loop {
+            let first = screen.pixels.len() as u32;
+            let part = match self.ask(&Request::Screen { first })? {
+                Response::Screen(part) => part,
+                _ => return Err(LinkError::Mismatch { request: "screen" }),
+            };
+            if append(&mut screen, &part)? {
+                return Ok(screen);
+            }
         }
     }
 
@@ -147,6 +189,27 @@ impl<S: Read + Write> Link<S> {
     }
 }
 
+fn check_carried(image: &Image<'_>) -> Result<(), LinkError> {
+    match image.pixels.len() {
+        pixels if pixels > MAX_PIXELS => Err(LinkError::ImageTooLarge { pixels }),
+        _ => Ok(()),
+    }
+}
+
+/// Adds the next part to `screen`; `true` when that completed it.
+fn append(screen: &mut Screenshot, part: &ScreenPart<'_>) -> Result<bool, LinkError> {
+    if screen.pixels.is_empty() {
+        (screen.width, screen.height) = (part.width, part.height);
+    }
+    screen.pixels.extend(part.pixels);
+    let whole = usize::from(screen.width) * usize::from(screen.height);
+    let same_display = (part.width, part.height) == (screen.width, screen.height);
+    if !same_display || part.pixels.is_empty() || screen.pixels.len() > whole {
+        return Err(LinkError::Screen);
+    }
+    Ok(screen.pixels.len() == whole)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
@@ -183,6 +246,19 @@ mod tests {
         let error = hello_answered_by(&[0, 6, 9, crc[0], crc[1], crc[2], crc[3], 0]);
         assert!(matches!(error, LinkError::Frame(FrameError::Version { found: 9 })), "{error}");
         assert!(error.to_string().contains("make firmware"), "{error}");
+    }
+
+    #[test]
+    fn a_screen_is_put_together_from_its_parts() {
+        let part = |width, pixels| ScreenPart { width, height: 2, pixels };
+        let mut screen = Screenshot { width: 0, height: 0, pixels: Vec::new() };
+        assert!(!append(&mut screen, &part(2, &[1, 2, 3])).unwrap());
+        assert!(append(&mut screen.clone(), &part(2, &[4])).unwrap());
+        for broken in [part(2, &[]), part(2, &[4, 5]), part(3, &[4])] {
+            assert!(matches!(append(&mut screen.clone(), &broken), Err(LinkError::Screen)), "{broken:?}");
+        }
+        append(&mut screen, &part(2, &[4])).unwrap();
+        assert_eq!(screen, Screenshot { width: 2, height: 2, pixels: vec![1, 2, 3, 4] });
     }
 
     #[test]

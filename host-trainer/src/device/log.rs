@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use defmt_decoder::{DecodeError, Table};
+use serde::Serialize;
 
 use super::firmware::Firmware;
 
@@ -13,7 +14,7 @@ pub struct Log {
 }
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogLine {
     /// `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`, or empty for a plain print.
     pub level: String,

@@ -26,7 +26,7 @@ use fude_firmware::link::message::{Hello, Image, Recognition};
 use board::Board;
 use emulator::{Emulator, EmulatorError};
 use firmware::Firmware;
-use link::{Link, LinkError};
+use link::{Link, LinkError, Screenshot};
 use log::{Log, LogError, LogLine};
 
 /// A running board with a package on it.
@@ -110,6 +110,24 @@ impl Device {
     pub fn recognize(&mut self, image: Image<'_>) -> Result<Recognition<'_>, DeviceError> {
         let Self { link, emulator, log } = self;
         link.recognize(image).map_err(|error| explain(error, emulator, log))
+    }
+
+    /// Recognises one image on the board and shows the answer on its display.
+    ///
+    /// # Errors
+    /// As [`Device::hello`]; a board without a display refuses within [`DeviceError::Link`].
+    pub fn show(&mut self, image: Image<'_>) -> Result<Recognition<'_>, DeviceError> {
+        let Self { link, emulator, log } = self;
+        link.show(image).map_err(|error| explain(error, emulator, log))
+    }
+
+    /// What the board's display shows.
+    ///
+    /// # Errors
+    /// As [`Device::show`].
+    pub fn screen(&mut self) -> Result<Screenshot, DeviceError> {
+        let Self { link, emulator, log } = self;
+        link.screen().map_err(|error| explain(error, emulator, log))
     }
 
     /// Has the board run the package's golden vectors again; returns how many there are.

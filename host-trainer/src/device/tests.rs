@@ -120,6 +120,25 @@ fn counted_instructions_are_repeatable() {
 }
 
 #[test]
+fn the_display_shows_what_it_is_asked_to_and_costs_nothing_else() {
+    let mut device = boot(PACKAGE, true).unwrap();
+    let drawings = [drawing(20, 7), drawing(20, 8)];
+    let quiet = device.recognize(image(20, &drawings[0])).unwrap().ticks;
+    let dark = device.screen().unwrap();
+    assert_eq!((dark.width, dark.height, dark.pixels.len()), (160, 128, 160 * 128));
+    assert!(dark.pixels.iter().all(|&pixel| pixel == 0), "drawn without being asked to");
+
+    let shown = device.show(image(20, &drawings[0])).unwrap().ticks;
+    assert_eq!(shown, quiet, "drawing was counted");
+    let first = device.screen().unwrap();
+    assert!(first.pixels.contains(&255), "the best answer is white");
+    device.recognize(image(20, &drawings[1])).unwrap();
+    assert_eq!(device.screen().unwrap(), first, "drawn without being asked to");
+    device.show(image(20, &drawings[1])).unwrap();
+    assert_ne!(device.screen().unwrap(), first);
+}
+
+#[test]
 fn a_board_refuses_a_bad_request_and_serves_the_next() {
     let mut device = boot(PACKAGE, false).unwrap();
     let pixels = drawing(12, 1);

@@ -9,7 +9,7 @@ use super::{Activation, Architecture, Operation};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// 32×32 pixels, 0.5 M multiply-accumulates: digits and small alphabets.
+    /// 32×32 pixels, 0.7 M multiply-accumulates: digits and small alphabets.
     Micro,
     /// 48×48 pixels, 2.4 M multiply-accumulates: some hundred kanji. The quickstart's.
     Small,
@@ -50,7 +50,7 @@ impl Preset {
     /// The architecture for `classes` classes.
     pub fn architecture(self, classes: usize) -> Architecture {
         let (stem, blocks): (usize, &[Block]) = match self {
-            Self::Micro => (16, &[block(24, 1, false), block(32, 2, false), block(48, 2, true)]),
+            Self::Micro => (16, &[block(32, 1, false), block(64, 2, false), block(64, 1, true)]),
             Self::Small => (
                 16,
                 &[

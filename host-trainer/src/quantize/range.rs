@@ -65,8 +65,7 @@ impl Range {
 
     /// Starts learning from what was observed.
     pub fn start_learning(self) -> Self {
-        let observed = self.observed.value_sync();
-        Self { learned: self.learned.map(|_| observed.detach().require_grad()), ..self }
+        Self { learned: Param::from_tensor(self.observed.value_sync().detach()), ..self }
     }
 
     /// Rounds `values` to the tensor's grid and scales them back.
@@ -121,8 +120,8 @@ impl Range {
             return (scale.clone(), scale.zeros_like());
         }
         // Zero must be on the grid: padding and ReLU mean it exactly.
-        let low = bounds.clone().slice([0..1]).clamp_max(0.0);
-        let high = bounds.slice([1..2]).clamp_min(0.0);
+        let low = bounds.clone().narrow(0, 0, 1).clamp_max(0.0);
+        let high = bounds.narrow(0, 1, 1).clamp_min(0.0);
         let scale = ((high - low.clone()) / STEPS).clamp_min(SMALLEST_SCALE);
         let zero = (low.detach().neg() / scale.clone().detach()).round().clamp(0.0, STEPS);
         (scale, zero)

@@ -8,7 +8,8 @@ use fude_runtime::ink::{Image, normalize};
 use fude_runtime::package::Preprocessing;
 use rand::seq::SliceRandom;
 
-use crate::dataset::{Dataset, Distortion, Glyph, distort, rng_for};
+use crate::dataset::{Dataset, Distortion, distort, rng_for};
+use crate::evaluate::image_of;
 
 /// Batches that may wait for the network: enough to hide a slow one, few enough to stop when nobody reads.
 const BATCHES_AHEAD: usize = 4;
@@ -42,9 +43,9 @@ pub struct BatchStream {
 }
 
 impl BatchStream {
-    /// Batches of one epoch.
+    /// Batches of one epoch; none where a batch is larger than the data, or of no glyph.
     pub fn batches_per_epoch(&self) -> usize {
-        self.dataset.samples.len() / self.batch_size
+        self.dataset.samples.len().checked_div(self.batch_size).unwrap_or(0)
     }
 
     /// Starts the worker thread; the receiver yields the batches of `epochs` epochs in order.
@@ -71,18 +72,19 @@ impl BatchStream {
             let sample = &self.dataset.samples[index];
             let mut rng = rng_for(self.seed, epoch, index as u64);
             let glyph = distort(&sample.glyph, &self.distortion, &mut rng);
-            batch.pixels.extend(glyph_to_input(&glyph, self.preprocessing, self.side));
-            batch.labels.push(sample.label.unwrap_or(0));
+            // The distortion draws on a square of its own, which every recogniser takes.
+            if let Ok(image) = image_of(&glyph) {
+                batch.pixels.extend(image_to_input(&image, self.preprocessing, self.side));
+                batch.labels.push(sample.label.unwrap_or(0));
+            }
         }
         batch
     }
 }
 
-/// Brings a glyph to the input of a network by the device's own code.
-pub fn glyph_to_input(glyph: &Glyph, preprocessing: Preprocessing, side: usize) -> Vec<u8> {
+/// Brings an image to the input of a network by the device's own code.
+pub fn image_to_input(image: &Image<'_>, preprocessing: Preprocessing, side: usize) -> Vec<u8> {
     let mut input = vec![0; side * side];
-    if let Some(image) = Image::new(usize::from(glyph.width), usize::from(glyph.height), &glyph.pixels) {
-        normalize(&image, preprocessing, (side, side), &mut input);
-    }
+    normalize(image, preprocessing, (side, side), &mut input);
     input
 }

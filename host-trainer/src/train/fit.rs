@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{Batch, BatchStream, cosine_with_warm_up};
 use crate::model::{Mode, Network};
-use crate::quantize::RangeSource;
+use crate::quantize::{Range, RangeSource};
 use crate::tensors::glyph_tensor;
 
 /// Share of a quantisation-aware run during which ranges are observed; afterwards they are frozen or learned.
@@ -139,9 +139,7 @@ pub fn fit(
     let mut mode = settings.stage.mode(0, steps);
     for (step, batch) in stream.start(settings.epochs).into_iter().enumerate() {
         let next_mode = settings.stage.mode(step, steps);
-        if next_mode != mode && next_mode == Mode::FakeQuantized(RangeSource::Learned) {
-            network.ranges = network.ranges.into_iter().map(crate::quantize::Range::start_learning).collect();
-        }
+        network = entering(next_mode, mode, network);
         mode = next_mode;
 
         let learning_rate = cosine_with_warm_up(settings.learning_rate, step, steps);
@@ -164,7 +162,16 @@ pub fn fit(
             epoch_loss = 0.0;
         }
     }
-    Ok(network.valid())
+    // A run of one step ends before ranges are learned.
+    Ok(entering(settings.stage.evaluation_mode(), mode, network).valid())
+}
+
+/// The network as it goes from mode `from` to mode `to`: learned ranges start from the observed ones.
+fn entering(to: Mode, from: Mode, mut network: Network) -> Network {
+    if to != from && to == Mode::FakeQuantized(RangeSource::Learned) {
+        network.ranges = network.ranges.into_iter().map(Range::start_learning).collect();
+    }
+    network
 }
 
 fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {

@@ -14,7 +14,7 @@ mod fit;
 mod run_folder;
 mod schedule;
 
-pub use batches::{Batch, BatchStream, glyph_to_input};
+pub use batches::{Batch, BatchStream, image_to_input};
 pub use compute::{ComputeChoice, ComputeError, compute_device};
 pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};

@@ -7,10 +7,11 @@
 //! RUN/history.jsonl       one line an epoch
 //! ```
 //!
-//! Every file is written beside its place and renamed, so a run that is killed keeps what it had.
+//! Every file but the history, which grows, is written beside its place and renamed, so a run that is killed keeps
+//! what it had.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -113,14 +114,36 @@ impl RunFolder {
         &self.path
     }
 
+    /// Makes the folder and sees that it can be written to, which is better known before training than after.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub fn prepare(&self) -> Result<(), RunFolderError> {
+        let write = || fs::create_dir_all(&self.path).and_then(|()| tempfile::tempfile_in(&self.path));
+        write().map(drop).map_err(|source| FileError::write(&self.path, source).into())
+    }
+
     /// Reads `run.json`.
     ///
     /// # Errors
     /// Where there is none, or it is damaged.
     pub fn read_info(&self) -> Result<RunInfo, RunFolderError> {
         let path = self.path.join("run.json");
-        let text = fs::read_to_string(&path).map_err(|_| RunFolderError::NoRun(self.path.clone()))?;
-        serde_json::from_str(&text).map_err(|error| RunFolderError::Info { path, reason: error.to_string() })
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunFolderError::NoRun(self.path.clone()));
+            }
+            Err(error) => return Err(FileError::read(&path, error).into()),
+        };
+        let info: RunInfo = match serde_json::from_slice(&bytes) {
+            Ok(info) => info,
+            Err(error) => return Err(RunFolderError::Info { path, reason: error.to_string() }),
+        };
+        if info.classes.is_empty() {
+            return Err(RunFolderError::Info { path, reason: "it lists no class".to_owned() });
+        }
+        Ok(info)
     }
 
     /// Writes weights of a stage, then the description that names them.
@@ -163,9 +186,13 @@ impl RunFolder {
         let bytes = fs::read(&path).map_err(|source| FileError::read(&path, source))?;
         let weights_error = |reason: String| RunFolderError::Weights { path: path.clone(), reason };
         let mut network = Network::new(info.architecture(), device).valid();
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
+        // Burn's own account of what does not fit fills a screen: the first of it will do.
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let result = network.load_from(&mut store).map_err(|error| weights_error(error.to_string()))?;
-        if let Some(missing) = result.missing.first() {
+        if let Some(error) = result.errors.first() {
+            return Err(weights_error(error.to_string()));
+        }
+        if let Some((missing, _)) = result.missing.first() {
             return Err(weights_error(format!("tensor {missing:?} is missing")));
         }
         Ok(Checkpoint { info, stage, network })

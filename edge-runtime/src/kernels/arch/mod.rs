@@ -17,9 +17,10 @@ pub trait InstructionSet {
     /// `Σ x[i] · w[i]` over slices of one length.
     fn dot(x: &[i8], w: &[i8]) -> i32;
 
-    /// Four dot products that share `x`: rows of a weight matrix.
-    fn dot4(x: &[i8], w: [&[i8]; 4]) -> [i32; 4];
+    /// The dot products of two vectors with two rows of a weight matrix, all of one length:
+    /// `result[v][r] = Σ x[v][i] · w[r][i]`. Each element is loaded once for two products.
+    fn dot2x2(x: [&[i8]; 2], w: [&[i8]; 2]) -> [[i32; 2]; 2];
 
-    /// `accumulators[i] += x[i] · w[i]` over slices of one length.
-    fn multiply_accumulate(accumulators: &mut [i32], x: &[i8], w: &[i8]);
+    /// `accumulators[i] += Σ x[k][i] · w[k][i]` over `N` pairs of slices as long as the accumulators.
+    fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]);
 }

@@ -11,27 +11,52 @@ impl InstructionSet for Portable {
 
     #[inline]
     fn dot(x: &[i8], w: &[i8]) -> i32 {
-        x.iter().zip(w).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum()
+        let ((x, rest_x), (w, rest_w)) = (x.as_chunks::<8>(), w.as_chunks::<8>());
+        let mut sum = 0;
+        for (x, w) in x.iter().zip(w) {
+            for i in 0..8 {
+                sum += i32::from(x[i]) * i32::from(w[i]);
+            }
+        }
+        for (&x, &w) in rest_x.iter().zip(rest_w) {
+            sum += i32::from(x) * i32::from(w);
+        }
+        sum
     }
 
     #[inline]
-    fn dot4(x: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
-        let [a, b, c, d] = w;
-        let mut sums = [0; 4];
-        for ((((&x, &a), &b), &c), &d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
-            let x = i32::from(x);
-            sums[0] += x * i32::from(a);
-            sums[1] += x * i32::from(b);
-            sums[2] += x * i32::from(c);
-            sums[3] += x * i32::from(d);
+    fn dot2x2(x: [&[i8]; 2], w: [&[i8]; 2]) -> [[i32; 2]; 2] {
+        let mut sums = [[0; 2]; 2];
+        let mut add = |x: [i8; 2], w: [i8; 2]| {
+            let (x, w) = (x.map(i32::from), w.map(i32::from));
+            sums[0][0] += x[0] * w[0];
+            sums[0][1] += x[0] * w[1];
+            sums[1][0] += x[1] * w[0];
+            sums[1][1] += x[1] * w[1];
+        };
+        // In fours: fewer addresses to keep than in the compiler's own unrolling, so that a core of 13 registers
+        // keeps the sums in them.
+        let [(x0, rest_x0), (x1, rest_x1)] = x.map(|x| x.as_chunks::<4>());
+        let [(w0, rest_w0), (w1, rest_w1)] = w.map(|w| w.as_chunks::<4>());
+        for (((x0, x1), w0), w1) in x0.iter().zip(x1).zip(w0).zip(w1) {
+            for i in 0..4 {
+                add([x0[i], x1[i]], [w0[i], w1[i]]);
+            }
+        }
+        for (((&x0, &x1), &w0), &w1) in rest_x0.iter().zip(rest_x1).zip(rest_w0).zip(rest_w1) {
+            add([x0, x1], [w0, w1]);
         }
         sums
     }
 
     #[inline]
-    fn multiply_accumulate(accumulators: &mut [i32], x: &[i8], w: &[i8]) {
-        for ((accumulator, &x), &w) in accumulators.iter_mut().zip(x).zip(w) {
-            *accumulator += i32::from(x) * i32::from(w);
+    fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]) {
+        let length = accumulators.len();
+        let (x, w) = (x.map(|x| &x[..length]), w.map(|w| &w[..length]));
+        for (i, accumulator) in accumulators.iter_mut().enumerate() {
+            for k in 0..N {
+                *accumulator += i32::from(x[k][i]) * i32::from(w[k][i]);
+            }
         }
     }
 }
