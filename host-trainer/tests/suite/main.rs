@@ -1,0 +1,19 @@
+//! What crosses modules: gradients, folding, lowering, what is on disk, and the program `fude` as its users meet it.
+//!
+//! One binary, so that the recogniser of [`trained`] is trained once.
+
+#![recursion_limit = "256"]
+
+mod bad_input;
+mod cli;
+mod emulated_board;
+mod files;
+mod folding;
+mod fude;
+mod gradients;
+mod lowering;
+mod networks;
+mod packages;
+mod ranges;
+mod run_folder;
+mod trained;
