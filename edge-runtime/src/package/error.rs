@@ -66,7 +66,9 @@ pub enum PackageError {
 impl fmt::Display for PackageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::NotAPackage => f.write_str("not a fude package (the first bytes are wrong)"),
+            Self::NotAPackage => {
+                f.write_str("not a fude package (the first bytes are wrong); name a file that was exported")
+            }
             Self::Version { major, minor } => {
                 write!(f, "format version {major}.{minor}, this runtime reads {FORMAT_MAJOR}.x; use a matching fude")
             }
@@ -82,7 +84,9 @@ impl fmt::Display for PackageError {
             Self::Misaligned => f.write_str("the package does not start at a multiple of 4 bytes; move its partition"),
             Self::Section { kind } => write!(f, "section {kind:?} is missing or malformed; export the package again"),
             Self::Header => f.write_str("the header contradicts itself; export the package again"),
-            Self::Manifest => f.write_str("the manifest cannot be decoded, or is larger than this runtime's limits"),
+            Self::Manifest => f.write_str(
+                "the manifest cannot be decoded, or is beyond this runtime's limits; export the package again",
+            ),
             Self::Graph { layer: Some(layer), problem } => {
                 write!(f, "layer {layer} cannot be run ({problem:?}); export the package again")
             }

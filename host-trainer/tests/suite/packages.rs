@@ -21,7 +21,7 @@ fn checkpoint(stage: Stage, change: impl Fn(&mut RunInfo)) -> Checkpoint {
 
 const QAT: Stage = Stage::Qat { learn_ranges: false };
 
-/// The first byte where the header has what `offset` says, see `docs/package-format.md`.
+/// `package` with other `bytes` at `offset` of its header; `docs/package-format.md` says what is where.
 fn with_bytes(package: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut changed = package.to_vec();
     changed[offset..offset + bytes.len()].copy_from_slice(bytes);
