@@ -20,3 +20,5 @@ pub const MAX_SIDE: usize = 4096;
 pub const MAX_TENSOR_ELEMENTS: usize = 1 << 24;
 /// Most products that one accumulator may sum: with 2¹⁶ · 2¹⁴ no order of summation overflows an `i32`.
 pub const MAX_FAN_IN: usize = 1 << 16;
+/// A package's sections, and every layer's parameters inside the weight section, start at a multiple of this.
+pub const ALIGNMENT: usize = 16;

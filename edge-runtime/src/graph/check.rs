@@ -4,8 +4,7 @@
 use core::ops::Range;
 
 use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor};
-use crate::limits::{MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS};
-use crate::package::ALIGNMENT;
+use crate::limits::{ALIGNMENT, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS};
 use crate::quant::{MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT, MIN_SHIFT};
 
 /// What is wrong with a layer or a tensor.

@@ -105,7 +105,7 @@ impl Window {
 /// plain products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters {
-    /// First byte in the weight section, a multiple of [`crate::package::ALIGNMENT`].
+    /// First byte in the weight section, a multiple of [`crate::limits::ALIGNMENT`].
     pub offset: u32,
     /// Shift of the requantisation, one for the layer.
     pub shift: u8,

@@ -29,9 +29,6 @@ pub use writer::{PackageBuilder, set_measured_hash};
 use crate::graph::{self, Graph, Tensor};
 use sections::Sections;
 
-/// Sections, and every layer's parameters inside the weight section, start at a multiple of this.
-pub const ALIGNMENT: usize = 16;
-
 /// Checksum of the package and of the device link: CRC-32 as in IEEE 802.3 (the "ISO HDLC" of the catalogue).
 pub const CRC32: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 

@@ -1,8 +1,9 @@
 //! The section table and the raw sections behind it.
 
 use super::header::{field, read_u32};
-use super::{ALIGNMENT, Header, Manifest, PackageError};
+use super::{Header, Manifest, PackageError};
 use crate::graph::Graph;
+use crate::limits::ALIGNMENT;
 
 /// What a section holds. Readers skip kinds that they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

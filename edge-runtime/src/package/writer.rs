@@ -5,9 +5,9 @@ use std::vec::Vec;
 use super::header::{MAGIC, field};
 use super::sections::ENTRY_BYTES;
 use super::{
-    ALIGNMENT, AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind,
-    WeightLayout,
+    AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind, WeightLayout,
 };
+use crate::limits::ALIGNMENT;
 
 /// Collects the parts of a package. [`PackageBuilder::finish`] lays them out and passes the result through
 /// the reader's own checks.
