@@ -20,7 +20,7 @@ use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
 use crate::card;
 use crate::dataset::DataSpec;
-use crate::device::board::Board;
+use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
 use crate::model::Preset;
@@ -167,7 +167,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     write_atomically(&arguments.out.join("summary.json"), &serde_json::to_vec_pretty(&summary)?)?;
     leave_model(&package, &summary, &board)?;
     let success = summary.mismatches == 0;
-    Ok(Outcome::new(&summary, table(&summary, &package))?.succeeding(success))
+    Ok(Outcome::new(&summary, table(&summary, board.status, &package))?.succeeding(success))
 }
 
 fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
@@ -280,7 +280,7 @@ fn card_facts() -> card::Facts {
     }
 }
 
-fn table(summary: &Summary, package: &Path) -> String {
+fn table(summary: &Summary, status: Status, package: &Path) -> String {
     let mut table = vec![
         ("classes", summary.classes.to_string()),
         ("training images", grouped(summary.train_images as u64)),
@@ -288,7 +288,7 @@ fn table(summary: &Summary, package: &Path) -> String {
         ("float top-1", percent(summary.float_top1)),
         ("fake-quantised top-1", percent(summary.fakequant_top1)),
         ("INT8 top-1, host", percent(summary.int8_host_top1)),
-        ("INT8 top-1, board", format!("{} ({}, emulated)", percent(summary.board_top1), summary.board)),
+        ("INT8 top-1, board", format!("{} ({}, {status})", percent(summary.board_top1), summary.board)),
         ("mismatches", summary.mismatches.to_string()),
         ("package bytes", grouped(summary.package_bytes as u64)),
         ("arena bytes", grouped(summary.arena_bytes as u64)),

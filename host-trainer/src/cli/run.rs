@@ -1,23 +1,20 @@
 //! `fude run`: a package on a board, from boot to shutdown.
 
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
-use image::{ExtendedColorType, ImageFormat, write_buffer_with_format};
 use serde::Serialize;
 
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
-use crate::dataset::{Glyph, load_glyph};
+use crate::dataset::{Glyph, load_glyph, write_grey_png};
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::device::link::Screenshot;
 use crate::device::log::LogLine;
 use crate::device::{Device, DeviceError};
-use crate::files::write_atomically;
 use crate::package::PackageFile;
 
 /// Boot a board with a package, have it recognise a picture, and read its log.
@@ -105,8 +102,10 @@ fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
                 run.answers = Some(answers.collect());
                 run.instructions = board.counts_instructions().then(|| board.instructions(ticks));
             }
-            if let (Some(path), Some(screenshot)) = (&arguments.screenshot, &conversation.screenshot) {
-                write_screenshot(path, screenshot)?;
+            if let (Some(path), Some(Screenshot { width, height, pixels })) =
+                (&arguments.screenshot, &conversation.screenshot)
+            {
+                write_grey_png(path, (*width, *height), pixels)?;
             }
         }
         // The whole log says more than the last line of it, which the error has.
@@ -153,14 +152,6 @@ fn converse(
     Ok(Conversation { recognition, screenshot, log: device.shutdown()? })
 }
 
-fn write_screenshot(path: &Path, screenshot: &Screenshot) -> Result<(), CliError> {
-    let Screenshot { width, height, pixels } = screenshot;
-    let mut png = Cursor::new(Vec::new());
-    let color = ExtendedColorType::L8;
-    write_buffer_with_format(&mut png, pixels, (*width).into(), (*height).into(), color, ImageFormat::Png)?;
-    Ok(write_atomically(path, &png.into_inner())?)
-}
-
 fn text(run: &Run) -> String {
     let mut table = vec![
         ("board", format!("{} ({})", run.board, run.status)),
@@ -187,6 +178,7 @@ mod tests {
     //! These need `qemu-system-arm` and the board's image, as those of [`crate::device`].
 
     use std::fs;
+    use std::path::Path;
 
     use fude_runtime::package::CRC32;
 

@@ -44,21 +44,28 @@ pub fn load_glyph(path: &Path) -> Result<Glyph, DatasetError> {
 /// Writes a glyph as an 8-bit grey PNG, dark ink on white paper, which [`load_glyph`] reads back as
 /// it was (unless ink covers most of its border).
 ///
-/// The file appears whole or not at all: it is written under a temporary name and renamed.
-///
 /// # Errors
-/// [`DatasetError::Io`] when the folder cannot be written to, [`DatasetError::Image`] when the
-/// glyph's sides do not match its pixels.
+/// As [`write_grey_png`].
 pub fn write_png(path: &Path, glyph: &Glyph) -> Result<(), DatasetError> {
     let mut pixels = glyph.pixels.clone();
     invert(&mut pixels);
+    write_grey_png(path, (glyph.width, glyph.height), &pixels)
+}
+
+/// Writes pixels of `size` (width, height), row by row with 0 as black, as an 8-bit grey PNG.
+///
+/// The file appears whole or not at all: it is written under a temporary name and renamed.
+///
+/// # Errors
+/// [`DatasetError::Write`] when the file cannot be written, [`DatasetError::Image`] when the sides do not match
+/// the pixels.
+pub fn write_grey_png(path: &Path, size: (u16, u16), pixels: &[u8]) -> Result<(), DatasetError> {
     let mut encoded = Vec::new();
-    let (width, height) = (u32::from(glyph.width), u32::from(glyph.height));
     image::write_buffer_with_format(
         &mut Cursor::new(&mut encoded),
-        &pixels,
-        width,
-        height,
+        pixels,
+        size.0.into(),
+        size.1.into(),
         image::ExtendedColorType::L8,
         ImageFormat::Png,
     )

@@ -29,7 +29,7 @@ pub use distort::{Distortion, distort, rng_for};
 pub use error::DatasetError;
 pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
-pub use image_file::{load_glyph, write_png};
+pub use image_file::{load_glyph, write_grey_png, write_png};
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
 
