@@ -19,7 +19,7 @@ use embedded_graphics::pixelcolor::Gray8;
 use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::{Board, Counter, Peripherals};
+use crate::{Board, Counter, Peripherals, Tick};
 
 /// The emulated board.
 pub struct QemuM4;
@@ -87,6 +87,8 @@ impl SysTickCounter {
 }
 
 impl Counter for SysTickCounter {
+    const TICK: Tick = Tick::Instructions(40);
+
     fn restart(&mut self) {
         // Writing it clears the counter, and makes QEMU's tick begin at this very instruction.
         self.0.clear_current();

@@ -81,8 +81,20 @@ pub struct Peripherals<S, C, D: 'static> {
     pub model_partition: &'static [u8],
 }
 
-/// A clock that counts whatever the board can count; `[counter]` in `board.toml` says what a tick is.
+/// What a tick of a [`Counter`] is, and how many of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// Instructions: a clock under an emulator that counts.
+    Instructions(u32),
+    /// Time.
+    Nanoseconds(u32),
+}
+
+/// A clock that counts whatever the board can count.
 pub trait Counter {
+    /// What a tick is; `[counter]` in `board.toml` tells the host the same.
+    const TICK: Tick;
+
     /// Starts again from zero, at the beginning of a tick: what takes the same time then gives the same count.
     fn restart(&mut self);
 

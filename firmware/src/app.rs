@@ -235,6 +235,7 @@ mod tests {
 
     use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
     use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
+    use fude_boards::Tick;
     use fude_boards::display::NoDisplay;
     use fude_runtime::package::AlignedBytes;
 
@@ -254,6 +255,8 @@ mod tests {
     struct Stopped;
 
     impl Counter for Stopped {
+        const TICK: Tick = Tick::Nanoseconds(1);
+
         fn restart(&mut self) {}
 
         fn ticks(&self) -> u64 {
