@@ -3,12 +3,12 @@
 //! A package is evaluated by the device's own kernels, so its figures are the device's.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use burn::tensor::Device;
 use fude_runtime::ink::Image;
 use fude_runtime::limits::MAX_TOP_K;
 use fude_runtime::recognizer::Recognizer;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::dataset::{ClassList, Dataset, Glyph};
@@ -155,18 +155,9 @@ pub fn evaluate_package(
     progress: impl Fn(u64) + Sync,
 ) -> Result<Evaluation, PackingError> {
     let labels: Vec<String> = file.open()?.labels().map(str::to_owned).collect();
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let per_thread = set.glyphs.len().div_ceil(threads).max(1);
-    let progress = &progress;
-    let parts: Result<Vec<Vec<Vec<u16>>>, PackingError> = thread::scope(|scope| {
-        let workers: Vec<_> = set
-            .glyphs
-            .chunks(per_thread)
-            .map(|glyphs| scope.spawn(move || rank_by_package(file, glyphs, progress)))
-            .collect();
-        workers.into_iter().map(|worker| worker.join().expect("a worker never panics")).collect()
-    });
-    let rankings: Vec<Vec<u16>> = parts?.into_iter().flatten().collect();
+    let parts = set.glyphs.par_chunks(part_length(set.glyphs.len()));
+    let rankings: Vec<_> = parts.map(|part| rank_by_package(file, part, &progress)).collect::<Result<_, _>>()?;
+    let rankings: Vec<Vec<u16>> = rankings.into_iter().flatten().collect();
     Ok(Evaluation::of(set, &rankings, &labels))
 }
 
@@ -186,6 +177,11 @@ fn rank_by_package(
         progress(1);
     }
     Ok(rankings)
+}
+
+/// How many of `count` glyphs each core takes: a recogniser is made once for each part.
+pub fn part_length(count: usize) -> usize {
+    count.div_ceil(rayon::current_num_threads()).max(1)
 }
 
 /// A glyph as the runtime's image.

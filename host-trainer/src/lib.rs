@@ -13,6 +13,7 @@
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`device`]: boards, emulators and the device link.
+//! - [`verify`]: boards held against the host, byte for byte.
 //! - [`cli`]: one file a subcommand of `fude`.
 
 #![recursion_limit = "256"]
@@ -24,10 +25,10 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod files;
+pub mod machine;
 pub mod model;
 pub mod package;
 pub mod quantize;
-
 pub mod tensors;
 pub mod train;
 pub mod verify;

@@ -4,6 +4,7 @@
 //! goes to standard error and vanishes when that is no terminal; with `--json` standard output is exactly one
 //! document.
 
+mod board;
 mod data;
 mod eval;
 mod export;

@@ -55,6 +55,21 @@ pub fn rows(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
 }
 
+/// Lays out a table: the first two columns to the left, the others, which are numbers, to the right.
+pub fn columns<const N: usize>(table: &[[String; N]]) -> String {
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    table.iter().map(line).collect()
+}
+
 /// A share as a percentage.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
@@ -81,6 +96,12 @@ mod tests {
     fn groups_thousands() {
         let grouped: Vec<String> = [0, 999, 1_000, 12_345_678].map(grouped).into();
         assert_eq!(grouped, ["0", "999", "1,000", "12,345,678"]);
+    }
+
+    #[test]
+    fn aligns_columns() {
+        let table = [["board", "", "n"], ["m4", "emulated", "1,000"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&table), "board                n\nm4     emulated  1,000\n");
     }
 
     #[test]

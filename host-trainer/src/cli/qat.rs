@@ -30,7 +30,7 @@ pub struct QatArguments {
     #[arg(long)]
     pub learn_ranges: bool,
     /// Processor that trains.
-    #[arg(long, value_enum, default_value = "cpu")]
+    #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
 }
 

@@ -26,6 +26,7 @@ use crate::files::{self, write_atomically};
 use crate::model::Preset;
 use crate::package::PackageFile;
 use crate::train::ComputeChoice;
+use crate::verify::{BoardOutcome, Comparison};
 
 /// Faces that are trained on: printed ones, and one written with a pencil (Klee).
 const TRAINING_FACES: [&str; 11] = [
@@ -72,6 +73,9 @@ pub struct QuickstartArguments {
     /// Passes of quantisation-aware training.
     #[arg(long, default_value_t = 20)]
     pub qat_epochs: usize,
+    /// What to train on.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: ComputeChoice,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,7 +130,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         epochs: arguments.qat_epochs,
         learning_rate: 5e-4,
         learn_ranges: false,
-        device: ComputeChoice::Cpu,
+        device: arguments.device,
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
@@ -142,8 +146,8 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     })?;
     say(&format!("5/5  verifying all {} test images on {}", int8.n, arguments.board));
     let verify_arguments =
-        VerifyArguments { package: package.clone(), board: arguments.board.clone(), firmware: None, test };
-    let verification = timed(&mut seconds.verify, || verify(&verify_arguments))?;
+        VerifyArguments { package: package.clone(), board: vec![arguments.board.clone()], firmware: None, test };
+    let verification = timed(&mut seconds.verify, || compare_with_board(&verify_arguments))?;
     seconds.total = started.elapsed().as_secs_f64();
 
     let board = Board::find(&arguments.board)?;
@@ -155,8 +159,8 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         float_top1: float.top1,
         fakequant_top1: fakequant.top1,
         int8_host_top1: int8.top1,
-        board: verification.board.clone(),
-        board_top1: verification.board_top1.unwrap_or(0.0),
+        board: board.name.clone(),
+        board_top1: verification.top1.unwrap_or(0.0),
         mismatches: verification.mismatches,
         package_bytes: exported.package_bytes,
         arena_bytes: exported.arena_bytes,
@@ -168,6 +172,17 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     leave_model(&package, &summary, &board)?;
     let success = summary.mismatches == 0;
     Ok(Outcome::new(&summary, table(&summary, board.status, &package))?.succeeding(success))
+}
+
+/// Verifies on the one board that is named.
+fn compare_with_board(arguments: &VerifyArguments) -> Result<Comparison, CliError> {
+    let report = verify(arguments)?.boards.swap_remove(0);
+    match report.outcome {
+        BoardOutcome::Compared(comparison) => Ok(comparison),
+        BoardOutcome::TooSmall { too_small: reason } | BoardOutcome::Failed { error: reason } => {
+            Err(format!("{}: {reason}", report.board).into())
+        }
+    }
 }
 
 fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
@@ -193,7 +208,7 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
         learning_rate: 4e-3,
         seed: 1,
         mild: false,
-        device: ComputeChoice::Cpu,
+        device: arguments.device,
     }
 }
 

@@ -7,6 +7,7 @@ use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
 use serde::Serialize;
 
+use super::board::BoardArguments;
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
 use crate::dataset::{Glyph, load_glyph, write_grey_png};
@@ -29,15 +30,11 @@ pub struct RunArguments {
     /// The package.
     #[arg(value_name = "PACKAGE")]
     pub package: PathBuf,
-    /// A board's name, or a folder with a board.toml of your own.
-    #[arg(long, value_name = "NAME|FOLDER")]
-    pub board: String,
+    #[command(flatten)]
+    pub board: BoardArguments,
     /// A PNG or JPEG of one character, dark on light or light on dark, of at most 16,384 pixels.
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// The board's firmware; `firmware/build/BOARD.elf` otherwise.
-    #[arg(long, value_name = "FILE")]
-    pub firmware: Option<PathBuf>,
     /// How many answers.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=MAX_TOP_K as i64))]
     pub top_k: u8,
@@ -79,8 +76,7 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, CliError> {
 fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
     let file = PackageFile::read(&arguments.package)?;
     let package = file.open()?;
-    let board = Board::find(&arguments.board)?;
-    let firmware = Firmware::find(&board, arguments.firmware.as_deref())?;
+    let (board, firmware) = arguments.board.find()?;
     let glyph = arguments.image.as_deref().map(load_glyph).transpose()?;
 
     let mut run = Run {
@@ -192,7 +188,8 @@ mod tests {
     fn arguments(folder: &Path, package: &[u8]) -> RunArguments {
         let path = folder.join("model.fude");
         fs::write(&path, package).unwrap();
-        RunArguments { package: path, board: "qemu-m4".into(), image: None, firmware: None, top_k: 2, screenshot: None }
+        let board = BoardArguments { board: "qemu-m4".into(), firmware: None };
+        RunArguments { package: path, board, image: None, top_k: 2, screenshot: None }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct TrainArguments {
     #[arg(long)]
     pub mild: bool,
     /// Processor that trains.
-    #[arg(long, value_enum, default_value = "cpu")]
+    #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
 }
 

@@ -1,72 +1,136 @@
-//! `fude verify`: the board's answers against the host's.
+//! `fude verify`: the boards' answers against the host's.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::data::TestArguments;
-use super::outcome::{grouped, percent, rows};
+use super::outcome::{columns, grouped, percent, rows};
 use super::progress::bar;
 use super::{CliError, Outcome};
 use crate::device::board::Board;
 use crate::device::firmware::Firmware;
 use crate::package::PackageFile;
-use crate::verify::{Target, Verification, verify as compare};
+use crate::verify::{BoardOutcome, BoardReport, Comparison, Target, Verification, verify as compare};
 
-/// Check that a board gives the host's answers, to the byte.
+/// Check that boards give the host's answers, to the byte.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fude verify models/quickstart.fude --board qemu-m4 --data folder:my-glyphs
-  fude verify digits.fude --board qemu-m4 --data idx:train-images-idx3-ubyte.gz --hold-back 10000 --limit 1000
+  fude verify models/quickstart.fude --board all --data folder:my-glyphs
+  fude verify digits.fude --board qemu-m4,qemu-m33 --data idx:train-images-idx3-ubyte.gz --hold-back 10000
 
-Exit status 1 where a single byte differs.")]
+Exit status 1 where a single byte differs, or where a board could not be asked. A board that is too small for the
+package counts as such only when it is named; `all` passes it over.")]
 pub struct VerifyArguments {
     /// The package.
     #[arg(value_name = "PACKAGE")]
     pub package: PathBuf,
-    /// A board's name, or a folder with a board.toml of your own.
-    #[arg(long, value_name = "NAME|FOLDER")]
-    pub board: String,
-    /// The board's image; `firmware/build/BOARD.elf` otherwise.
+    /// Boards by name, or folders with a board.toml of your own; `all` for every board that ships with fude.
+    #[arg(long, value_name = "NAME|FOLDER|all", value_delimiter = ',', required = true)]
+    pub board: Vec<String>,
+    /// The board's firmware, if it is one board; `firmware/build/BOARD.elf` otherwise.
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
     #[command(flatten)]
     pub test: TestArguments,
 }
 
+impl VerifyArguments {
+    /// Whether every board is meant, rather than named ones.
+    fn is_for_all(&self) -> bool {
+        self.board == ["all"]
+    }
+
+    fn boards(&self) -> Result<Vec<Board>, CliError> {
+        let boards: Vec<Board> = if self.is_for_all() {
+            Board::built_in().collect()
+        } else {
+            self.board.iter().map(|board| Board::find(board)).collect::<Result<_, _>>()?
+        };
+        match (&self.firmware, boards.as_slice()) {
+            (None, _) | (Some(_), [_]) => Ok(boards),
+            (Some(_), _) => Err("--firmware is one board's image; name one --board with it".into()),
+        }
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(arguments: &VerifyArguments) -> Result<Outcome, CliError> {
     let verification = verify(arguments)?;
-    let top1 = |share: Option<f64>| share.map_or_else(|| "no labels".to_owned(), percent);
-    let mut table = vec![
-        ("board", format!("{} ({})", verification.board, verification.status)),
-        ("glyphs", verification.n.to_string()),
-        ("skipped", verification.skipped.to_string()),
-        ("mismatches", verification.mismatches.to_string()),
-        ("host top-1", top1(verification.host_top1)),
-        ("board top-1", top1(verification.board_top1)),
-    ];
-    if let Some(instructions) = verification.instructions_per_glyph {
-        table.push(("instructions/glyph", grouped(instructions)));
-    }
-    if let Some(mismatch) = &verification.first_mismatch {
-        let place = mismatch.layer.map_or("in the answer".to_owned(), |layer| format!("at layer {layer}"));
-        table.push(("first mismatch", format!("glyph {} {place}", mismatch.glyph)));
-    }
-    let success = verification.mismatches == 0;
-    Ok(Outcome::new(&verification, rows(&table))?.succeeding(success))
+    let passes = |report: &BoardReport| match &report.outcome {
+        BoardOutcome::Compared(comparison) => comparison.mismatches == 0,
+        BoardOutcome::TooSmall { .. } => arguments.is_for_all(),
+        BoardOutcome::Failed { .. } => false,
+    };
+    let compared = verification.boards.iter().any(|report| report.comparison().is_some());
+    let success = compared && verification.boards.iter().all(passes);
+    Ok(Outcome::new(&verification, text(&verification))?.succeeding(success))
 }
 
-/// Boots the board and compares.
+/// Boots the boards and compares.
+///
+/// # Errors
+/// Where the package, the data, or a board's description or firmware cannot be read. What goes wrong on a board is
+/// in its report.
 pub fn verify(arguments: &VerifyArguments) -> Result<Verification, CliError> {
     let package = PackageFile::read(&arguments.package)?;
-    let board = Board::find(&arguments.board)?;
-    let firmware = Firmware::find(&board, arguments.firmware.as_deref())?;
+    let boards = arguments.boards()?;
+    let firmwares: Vec<Firmware> =
+        boards.iter().map(|board| Firmware::find(board, arguments.firmware.as_deref())).collect::<Result<_, _>>()?;
+    let targets: Vec<Target<'_>> =
+        boards.iter().zip(&firmwares).map(|(board, firmware)| Target { board, firmware }).collect();
     let labels: Vec<String> = package.open()?.labels().map(str::to_owned).collect();
     let set = arguments.test.load(&labels, false)?;
-    let progress = bar(set.glyphs.len(), &format!("verifying on {}", board.name));
-    let target = Target { board: &board, firmware: &firmware, package: &package };
-    let verification = compare(target, &set, || progress.inc(1))?;
+
+    let names = if let [board] = boards.as_slice() { board.name.clone() } else { format!("{} boards", boards.len()) };
+    let progress = bar(set.glyphs.len() * boards.len(), &format!("verifying on {names}"));
+    let verification = compare(&targets, &package, &set, || progress.inc(1))?;
     progress.finish_and_clear();
     Ok(verification)
+}
+
+fn text(verification: &Verification) -> String {
+    let Verification { n, skipped, host_top1, boards } = verification;
+    let summary = rows(&[
+        ("glyphs", grouped(*n as u64)),
+        ("skipped", grouped(*skipped as u64)),
+        ("host top-1", top1(*host_top1)),
+    ]);
+    let mut table = vec![["board", "", "mismatches", "top-1", "instructions/glyph"].map(str::to_owned)];
+    let mut remarks = String::new();
+    for report in boards {
+        let cells = match &report.outcome {
+            BoardOutcome::Compared(comparison) => compared(comparison),
+            BoardOutcome::TooSmall { .. } => ["too small", "", ""].map(str::to_owned),
+            BoardOutcome::Failed { .. } => ["failed", "", ""].map(str::to_owned),
+        };
+        let [mismatches, top1, instructions] = cells;
+        table.push([report.board.clone(), report.status.to_string(), mismatches, top1, instructions]);
+        if let Some(remark) = remark(&report.outcome) {
+            remarks.push_str(&format!("{}: {remark}\n", report.board));
+        }
+    }
+    format!("{summary}\n{}\n{remarks}", columns(&table))
+}
+
+fn compared(comparison: &Comparison) -> [String; 3] {
+    let instructions = comparison.instructions_per_glyph.map_or_else(|| "not counted".to_owned(), grouped);
+    [grouped(comparison.mismatches as u64), top1(comparison.top1), instructions]
+}
+
+fn top1(share: Option<f64>) -> String {
+    share.map_or_else(|| "no labels".to_owned(), percent)
+}
+
+/// What the table has no room for.
+fn remark(outcome: &BoardOutcome) -> Option<String> {
+    match outcome {
+        BoardOutcome::Compared(comparison) => comparison.first_mismatch.map(|mismatch| {
+            let place = mismatch.layer.map_or("in the answer".to_owned(), |layer| format!("at layer {layer}"));
+            format!("first mismatch in glyph {}, {place}", mismatch.glyph)
+        }),
+        BoardOutcome::TooSmall { too_small } => Some(too_small.clone()),
+        BoardOutcome::Failed { error } => Some(error.clone()),
+    }
 }

@@ -160,6 +160,11 @@ impl Board {
         }
     }
 
+    /// The boards that ship with Fude.
+    pub fn built_in() -> impl Iterator<Item = Self> {
+        fude_boards::BUILT_IN.iter().map(|(name, _)| Self::find(name).expect("a test parses every built-in board"))
+    }
+
     /// Whether its emulator can count instructions exactly.
     pub fn counts_instructions(&self) -> bool {
         self.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty())

@@ -20,14 +20,24 @@ fn verify(copy: &OnDisk, board: &str) -> Finished {
     fude(["verify", &package, "--board", board, "--data", &copy.data()].iter().chain(&limit))
 }
 
+/// A board of one's own, described as the built-in one but for `new` in the place of `old`; its folder.
+fn own_board(copy: &OnDisk, old: &str, new: &str) -> String {
+    let description = fs::read_to_string(repository().join("boards/qemu-m4/board.toml")).unwrap();
+    assert!(description.contains(old));
+    fs::create_dir(copy.path("board")).unwrap();
+    fs::write(copy.path("board/board.toml"), description.replace(old, new)).unwrap();
+    copy.path("board").display().to_string()
+}
+
 #[test]
 fn the_board_gives_the_hosts_bytes() {
     let verification = verify(&trained().copy(), "qemu-m4").document();
-    assert_eq!((&verification["n"], &verification["mismatches"]), (&16.into(), &0.into()), "{verification}");
-    assert_eq!((&verification["board"], &verification["status"]), (&"qemu-m4".into(), &"emulated".into()));
-    assert_eq!(verification["host_top1"], verification["board_top1"]);
-    assert!(verification["first_mismatch"].is_null());
-    assert!(verification["instructions_per_glyph"].as_u64().unwrap() > 100_000, "{verification}");
+    let board = &verification["boards"][0];
+    assert_eq!((&verification["n"], &board["mismatches"]), (&16.into(), &0.into()), "{verification}");
+    assert_eq!((&board["board"], &board["status"]), (&"qemu-m4".into(), &"emulated".into()));
+    assert_eq!(verification["host_top1"], board["top1"]);
+    assert!(board["first_mismatch"].is_null());
+    assert!(board["instructions_per_glyph"].as_u64().unwrap() > 100_000, "{verification}");
 }
 
 /// A board that runs another model than the host: one whose last layer has other biases.
@@ -41,17 +51,25 @@ fn a_board_with_other_weights_is_found_out() {
     let doctored = copy.path("doctored.fude");
     fs::write(&doctored, pack(&checkpoint, &[]).unwrap()).unwrap();
 
-    // A board of one's own, described as the built-in one but for the package that its emulator loads.
-    let description = fs::read_to_string(repository().join("boards/qemu-m4/board.toml")).unwrap();
-    assert!(description.contains("{package}"));
-    let description = description.replace("{package}", &doctored.display().to_string());
-    fs::create_dir(copy.path("board")).unwrap();
-    fs::write(copy.path("board/board.toml"), description).unwrap();
-
-    let finished = verify(&copy, &copy.path("board").display().to_string());
+    let board = own_board(&copy, "{package}", &doctored.display().to_string());
+    let finished = verify(&copy, &board);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let verification: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
-    assert_eq!((&verification["n"], &verification["mismatches"]), (&16.into(), &16.into()), "{verification}");
+    let board = &verification["boards"][0];
+    assert_eq!((&verification["n"], &board["mismatches"]), (&16.into(), &16.into()), "{verification}");
     let last_layer = checkpoint.network.architecture().nodes.len() - 1;
-    assert_eq!(verification["first_mismatch"]["layer"], last_layer);
+    assert_eq!(board["first_mismatch"]["layer"], last_layer);
+}
+
+#[test]
+fn a_board_too_small_for_the_package_does_not_hinder_the_others() {
+    let copy = trained().copy();
+    let partition = "address = 0x0020_0000\nsize = 0x0020_0000";
+    let small = own_board(&copy, partition, "address = 0x0020_0000\nsize = 0x0000_0100");
+    let finished = verify(&copy, &format!("{small},qemu-m4"));
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let verification: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let boards = &verification["boards"];
+    assert!(boards[0]["too_small"].as_str().unwrap().contains("do not fit"), "{verification}");
+    assert_eq!(boards[1]["mismatches"], 0, "{verification}");
 }
