@@ -7,6 +7,7 @@ help:
 	@echo 'make quickstart  set up this machine, build everything, and train, pack and run a recogniser on the emulated board'
 	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
 	@echo 'make firmware    build the image of BOARD (now: $(BOARD)) as firmware/build/$(BOARD).elf'
+	@echo 'make cuda        build fude with the GPU backend (half an hour; no GPU is needed for it)'
 	@echo 'make test        run every test, those on the emulated board among them'
 	@echo 'make lint        formatting, clippy, documentation'
 
@@ -22,6 +23,9 @@ quickstart:
 firmware:
 	firmware/build.sh $(BOARD)
 
+cuda:
+	.ci/cuda build
+
 test:
 	.ci/test-setup
 	.ci/setup tests
@@ -34,4 +38,4 @@ lint:
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup quickstart firmware test lint
+.PHONY: help setup quickstart firmware cuda test lint
