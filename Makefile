@@ -8,6 +8,7 @@ help:
 	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
 	@echo 'make firmware    build the image of BOARD (now: $(BOARD)) as firmware/build/$(BOARD).elf'
 	@echo 'make cuda        build fude with the GPU backend (half an hour; no GPU is needed for it)'
+	@echo 'make doctor      say what this machine lacks, and the remedy'
 	@echo 'make test        run every test, those on the emulated board among them'
 	@echo 'make lint        formatting, clippy, documentation'
 
@@ -18,13 +19,18 @@ quickstart:
 	.ci/setup quickstart
 	firmware/build.sh $(BOARD)
 	cargo build --release --package fude-trainer
-	$(target_dir)/release/fude quickstart
+	$(target_dir)/release/fude doctor --board $(BOARD)
+	$(target_dir)/release/fude quickstart --board $(BOARD)
 
 firmware:
 	firmware/build.sh $(BOARD)
 
 cuda:
 	.ci/cuda build
+
+doctor:
+	cargo build --release --package fude-trainer
+	$(target_dir)/release/fude doctor
 
 test:
 	.ci/test-setup
@@ -38,4 +44,4 @@ lint:
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup quickstart firmware cuda test lint
+.PHONY: help setup quickstart firmware cuda doctor test lint

@@ -13,6 +13,7 @@
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`device`]: boards, emulators and the device link.
+//! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
 //! - [`verify`]: boards held against the host, byte for byte.
 //! - [`cli`]: one file a subcommand of `fude`.
 
@@ -23,6 +24,7 @@ pub mod card;
 pub mod cli;
 pub mod dataset;
 pub mod device;
+pub mod doctor;
 pub mod evaluate;
 pub mod files;
 pub mod machine;

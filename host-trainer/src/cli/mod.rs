@@ -6,6 +6,7 @@
 
 mod board;
 mod data;
+mod doctor;
 mod eval;
 mod export;
 mod inspect;
@@ -49,6 +50,7 @@ enum Command {
     Verify(verify::VerifyArguments),
     Run(run::RunArguments),
     Quickstart(quickstart::QuickstartArguments),
+    Doctor(doctor::DoctorArguments),
 }
 
 impl Cli {
@@ -64,6 +66,7 @@ impl Cli {
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
         };
         match result {
             Ok(outcome) => outcome.print(self.json),

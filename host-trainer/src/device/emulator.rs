@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::board::{Board, Emulation};
+use crate::doctor::remedy_for_program;
 
 /// How long the emulator may take to connect, and a board to answer one request. The slowest request is a
 /// recognition of some tens of millions of instructions, seconds on a slow host.
@@ -39,7 +40,7 @@ pub enum EmulatorError {
         board: String,
     },
     /// The program is missing.
-    #[error("{program} is not installed: run `make setup`")]
+    #[error("{program} is not installed: {}", remedy_for_program(.program))]
     Missing {
         /// The program.
         program: String,

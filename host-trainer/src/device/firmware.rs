@@ -27,7 +27,9 @@ pub struct FirmwareSize {
 #[derive(Debug, thiserror::Error)]
 pub enum FirmwareError {
     /// It was not built.
-    #[error("no firmware for the board {board:?}: build it with `make firmware`, or give `--firmware FILE`")]
+    #[error(
+        "no firmware for the board {board:?}: build it with `make firmware BOARD={board}`, or give `--firmware FILE`"
+    )]
     NotBuilt {
         /// The board's name.
         board: String,

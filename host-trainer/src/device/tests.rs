@@ -194,7 +194,7 @@ fn what_is_missing_is_named_with_its_remedy() {
         }
     };
     let missing = start(|emulation| emulation.program = "no-such-emulator".into());
-    assert_eq!(missing, "no-such-emulator is not installed: run `make setup`");
+    assert_eq!(missing, "no-such-emulator is not installed: install it, and see that it is on PATH");
     let confused = start(|emulation| emulation.arguments.push("-no-such-option".into()));
     assert!(confused.contains("no-such-option"), "{confused}");
 

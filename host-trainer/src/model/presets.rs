@@ -9,6 +9,8 @@ use super::{Activation, Architecture, Operation};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
+    /// 24×24 pixels, 0.1 M multiply-accumulates: digits on boards with 16 KB of RAM.
+    Nano,
     /// 32×32 pixels, 0.7 M multiply-accumulates: digits and small alphabets.
     Micro,
     /// 48×48 pixels, 2.4 M multiply-accumulates: some hundred kanji. The quickstart's.
@@ -32,6 +34,7 @@ impl Preset {
     /// Side of the input glyph, in pixels.
     pub const fn side(self) -> usize {
         match self {
+            Self::Nano => 24,
             Self::Micro => 32,
             Self::Small => 48,
             Self::Reference => 64,
@@ -41,6 +44,7 @@ impl Preset {
     /// Longer side of the ink's box in the input glyph, in pixels.
     pub const fn longer_side(self) -> u16 {
         match self {
+            Self::Nano => 21,
             Self::Micro => 28,
             Self::Small => 42,
             Self::Reference => 54,
@@ -50,6 +54,7 @@ impl Preset {
     /// The architecture for `classes` classes.
     pub fn architecture(self, classes: usize) -> Architecture {
         let (stem, blocks): (usize, &[Block]) = match self {
+            Self::Nano => (8, &[block(16, 1, false), block(32, 2, false), block(32, 1, true)]),
             Self::Micro => (16, &[block(32, 1, false), block(64, 2, false), block(64, 1, true)]),
             Self::Small => (
                 16,

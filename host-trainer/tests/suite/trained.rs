@@ -114,7 +114,7 @@ fn train() -> Trained {
     let (run, package) = (copy.run().display().to_string(), copy.package().display().to_string());
     let data = ["--data", &copy.data(), "--json"];
     let run_with = |arguments: &[&str]| fude(arguments.iter().chain(&data));
-    let train = run_with(&["train", "--out", &run, "--preset", "micro", "--epochs", "30", "--batch", "16"]);
+    let train = run_with(&["train", "--out", &run, "--preset", "nano", "--epochs", "30", "--batch", "16"]);
     let qat = run_with(&["qat", &run, "--epochs", "4", "--learn-ranges"]);
     let export = run_with(&["export", &run, "--out", &package]);
     for finished in [&train, &qat, &export] {
