@@ -170,7 +170,7 @@ fn count_instructions(target: Target<'_>, glyphs: &[Glyph]) -> Result<Option<u64
         ticks += device.recognize(message(glyph))?.ticks;
     }
     device.shutdown()?;
-    Ok(Some(target.board.instructions(ticks) / glyphs.len() as u64))
+    Ok(target.board.instructions(ticks).map(|instructions| instructions / glyphs.len() as u64))
 }
 
 fn message(glyph: &Glyph) -> Image<'_> {

@@ -100,7 +100,7 @@ fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
                 let label = |class: u16| package.label(class.into()).to_owned();
                 let answers = top.into_iter().map(|(class, score)| AnswerRow { class, label: label(class), score });
                 run.answers = Some(answers.collect());
-                run.instructions = board.counts_instructions().then(|| board.instructions(ticks));
+                run.instructions = board.instructions(ticks);
             }
             if let (Some(path), Some(Screenshot { width, height, pixels })) =
                 (&arguments.screenshot, &conversation.screenshot)
