@@ -216,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn an_emulated_clock_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments = arguments(folder.path(), PACKAGE);
+        arguments.board = "rpi-linux".into();
+        let picture = folder.path().join("picture.png");
+        write_png(&picture, &Glyph { width: 4, height: 4, pixels: vec![255; 16] }).unwrap();
+        arguments.image = Some(picture);
+        let run = boot(&arguments).unwrap();
+        assert!(run.answers.is_some() && run.instructions.is_none());
+        assert!(!text(&run).contains("instructions"), "{}", text(&run));
+    }
+
+    #[test]
     fn without_a_picture_there_is_only_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let run = boot(&arguments(folder.path(), PACKAGE)).unwrap();
