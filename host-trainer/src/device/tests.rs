@@ -250,6 +250,16 @@ mod program {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// A program that would wait for ever where the test fails.
+    struct Listening(Child);
+
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
     struct Streams(ChildStdout, ChildStdin);
 
     impl Read for Streams {
@@ -295,8 +305,8 @@ mod program {
     #[test]
     fn listens_on_this_machine_unless_told_otherwise() {
         let package = on_disk(PACKAGE);
-        let mut child = start("rpi-linux", &["--listen", "0", package.path.to_str().unwrap()]);
-        let mut log = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut program = Listening(start("rpi-linux", &["--listen", "0", package.path.to_str().unwrap()]));
+        let mut log = BufReader::new(program.0.stdout.take().unwrap()).lines();
         let waiting = log.next().unwrap().unwrap();
         let address = waiting.strip_prefix("INFO  waiting for a host at ").unwrap();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
@@ -304,7 +314,7 @@ mod program {
         let mut link = Link::new(TcpStream::connect(address).unwrap());
         assert_eq!(link.self_test().unwrap(), 2);
         drop(link);
-        assert_eq!(child.wait().unwrap().code(), Some(app::exit::LINE.into()));
+        assert_eq!(program.0.wait().unwrap().code(), Some(app::exit::LINE.into()));
         assert_eq!(log.last().unwrap().unwrap(), "ERROR the host left without a shutdown");
     }
 
