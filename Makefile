@@ -36,12 +36,15 @@ test:
 	.ci/test-setup
 	.ci/setup tests
 	firmware/build.sh $(BOARD)
+	firmware/build.sh rpi-linux
+	firmware/build.sh rpi-linux-armv7
 	.ci/check-targets
 	cargo test --release --workspace
 
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release --package fude-firmware --features rpi-linux --bin linux -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
 .PHONY: help setup quickstart firmware cuda doctor test lint

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the image of a board and puts it at firmware/build/BOARD.elf.
+# Builds the image of a board, or its program where it has Linux, and puts it at firmware/build/BOARD.elf.
 #
 #   firmware/build.sh BOARD     BOARD is a folder of boards/, for example qemu-m4
 #
-# DEFMT_LOG (default: info) sets how much the firmware logs.
+# DEFMT_LOG (default: info) sets how much an image logs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,16 +18,21 @@ fi
 key() { sed -n "/^\[/q; s/^$1 *= *\"\(.*\)\".*/\1/p" "$description"; }
 target=$(key target)
 core=$(key core)
+case $target in
+    # One file that needs nothing of the system's, whatever its C library.
+    *-linux-*) binary=linux rustflags="'-Ctarget-cpu=$core', '-Ctarget-feature=+crt-static', '-Crelocation-model=static'" ;;
+    *) binary=board rustflags="'-Ctarget-cpu=$core'" ;;
+esac
 
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware
 .ci/cross-cargo "$target" build \
-    --package fude-firmware --bin board --features "$board" --release --target-dir "$build_dir" \
+    --package fude-firmware --bin "$binary" --features "$board" --release --target-dir "$build_dir" \
     --config 'profile.release.lto = "fat"' --config 'profile.release.codegen-units = 1' \
-    --config "target.$target.rustflags = ['-Ctarget-cpu=$core']"
+    --config "target.$target.rustflags = [$rustflags]"
 
 mkdir -p firmware/build
 # Renamed into place, so that nobody finds half an image.
-cp "$build_dir/$target/release/board" "firmware/build/$board.elf.part"
+cp "$build_dir/$target/release/$binary" "firmware/build/$board.elf.part"
 mv "firmware/build/$board.elf.part" "firmware/build/$board.elf"
 echo "built firmware/build/$board.elf"

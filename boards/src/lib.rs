@@ -5,7 +5,7 @@
 //! | file | is | read by |
 //! |---|---|---|
 //! | `board.toml` | what the board is: core, target, memory, model partition, counter, emulator | the host |
-//! | `memory.x` | the same memory regions for the linker | `firmware/build.rs` |
+//! | `memory.x` | the same memory regions for the linker; none under an operating system | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
 //! [`display`] holds what boards share: displays, read back where that is possible.
@@ -15,7 +15,8 @@
 //! - The **host** uses it without features. [`BUILT_IN`] holds the text of every `board.toml`, so that the
 //!   installed `fude` knows these boards without the source tree.
 //! - The **firmware** switches on exactly one board's feature. That board is then `Selected`, and everything
-//!   above it sees only the trait [`Board`].
+//!   above it sees only the trait [`Board`]. Under an operating system there is nothing to select: the program
+//!   takes what it needs from the board's module.
 //!
 //! # Adding a board
 //!
@@ -42,8 +43,16 @@ pub mod qemu_m4;
 #[cfg(feature = "qemu-m4")]
 pub use qemu_m4::QemuM4 as Selected;
 
+#[cfg(any(feature = "rpi-linux", feature = "rpi-linux-armv7"))]
+#[path = "../rpi-linux/board.rs"]
+pub mod rpi_linux;
+
 /// The boards that ship with Fude: each name with the text of its `board.toml`.
-pub const BUILT_IN: &[(&str, &str)] = &[("qemu-m4", include_str!("../qemu-m4/board.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("qemu-m4", include_str!("../qemu-m4/board.toml")),
+    ("rpi-linux", include_str!("../rpi-linux/board.toml")),
+    ("rpi-linux-armv7", include_str!("../rpi-linux-armv7/board.toml")),
+];
 
 /// A board, as the application above it sees one.
 pub trait Board {
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_linker_and_the_host_read_the_same_memory_regions() {
-        for (board, text) in BUILT_IN {
+        for (board, text) in BUILT_IN.iter().filter(|(_, text)| text.contains("[memory.")) {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(board).join("memory.x");
             let script = fs::read_to_string(path).unwrap();
             let script: String = script.split_whitespace().collect();

@@ -60,7 +60,7 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
     memory: &mut Memory<ARENA>,
 ) -> u8 {
     let Peripherals { mut serial, counter, display, model_partition } = peripherals;
-    info!("{=str} firmware {=str}", board, env!("CARGO_PKG_VERSION"));
+    info!("{} firmware {}", board, env!("CARGO_PKG_VERSION"));
 
     let package = match Package::new_checked(model_partition) {
         Ok(package) => package,
@@ -70,7 +70,7 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
         }
     };
     info!(
-        "model {=str}: {=usize} classes, {=usize} bytes, arena {=usize} of {=usize} bytes",
+        "model {}: {} classes, {} bytes, arena {} of {} bytes",
         package.manifest().name.as_str(),
         package.classes(),
         package.package_bytes(),
@@ -86,7 +86,7 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
     };
     let mut application = Application { board, recognizer, counter, display, glyph: &mut memory.glyph };
     match application.self_test() {
-        Ok(vectors) => info!("self-test: {=u16} golden vectors as on the host", vectors),
+        Ok(vectors) => info!("self-test: {} golden vectors as on the host", vectors),
         Err(refusal) => {
             error!("self-test: {}", refusal);
             return exit::SELF_TEST;
@@ -94,7 +94,7 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
     }
     match serve(&mut serial, &mut application, &mut memory.receive, &mut memory.send) {
         Ok(code) => {
-            info!("shut down by the host with code {=u8}", code);
+            info!("shut down by the host with code {}", code);
             code
         }
         Err(ServeError::Closed) => {

@@ -10,7 +10,10 @@
 //! implements too. The binary `src/bin/board.rs` adds what an image needs, start-up code and fault handlers, for
 //! the one board whose feature is on; `firmware/build.sh BOARD` builds it.
 //!
-//! Logs are [defmt](https://defmt.ferrous-systems.com), under the feature `defmt`: a host build has no logger.
+//! Under Linux the application is a program instead, `src/bin/linux.rs`.
+//!
+//! Logs are [defmt](https://defmt.ferrous-systems.com) in an image, under the feature `defmt`, and plain text in a
+//! program, under the feature `log`; the host's build has no logger.
 
 #![no_std]
 #![deny(missing_docs)]

@@ -1,6 +1,7 @@
-//! Log macros: defmt where there is a logger, nothing where there is none.
+//! Log macros: defmt on a bare board, plain text under an operating system, nothing where there is no logger.
 //!
-//! A host build of this library has no defmt logger to link with; the arguments still count as used.
+//! A format has `{}` alone, which both loggers know. The host's build of this library has no logger; the arguments
+//! still count as used.
 
 macro_rules! info {
     ($($argument:tt)*) => { $crate::log::log!(info, $($argument)*) };
@@ -15,7 +16,12 @@ macro_rules! log {
     ($level:ident, $($argument:tt)*) => { defmt::$level!($($argument)*) };
 }
 
-#[cfg(not(feature = "defmt"))]
+#[cfg(all(feature = "log", not(feature = "defmt")))]
+macro_rules! log {
+    ($level:ident, $($argument:tt)*) => { log::$level!($($argument)*) };
+}
+
+#[cfg(not(any(feature = "defmt", feature = "log")))]
 macro_rules! log {
     ($level:ident, $format:literal $(, $argument:expr)* $(,)?) => {{ $(let _ = &$argument;)* }};
 }

@@ -38,7 +38,7 @@ pub fn markdown(package: &Package<'_>, measured: &Value, facts: &Facts) -> Strin
          | arena | {arena} bytes |\n\
          | parameters | {parameters} |\n\
          | multiply-accumulates a glyph | {macs} |\n\
-         | flash with firmware on {board_name} | {flash} bytes |\n\
+         | flash with firmware on {board_name} | {flash} |\n\
          | instructions a glyph on {board_name} ({status}) | {instructions} |\n\n\
          ## Accuracy\n\n\
          {what} of the face {face} ({images} images, seed {seed}):\n\n\
@@ -59,7 +59,7 @@ pub fn markdown(package: &Package<'_>, measured: &Value, facts: &Facts) -> Strin
         parameters = cost.parameters,
         macs = cost.macs,
         board_name = text(&board["name"]),
-        flash = text(&board["flash_bytes"]),
+        flash = board["flash_bytes"].as_u64().map_or("–".to_owned(), |bytes| format!("{bytes} bytes")),
         status = text(&board["status"]),
         instructions = text(&board["instructions_per_glyph"]),
         what = text(&test["what"]),
@@ -77,7 +77,11 @@ pub fn markdown(package: &Package<'_>, measured: &Value, facts: &Facts) -> Strin
     )
 }
 
-/// A value without quotation marks.
+/// A value without quotation marks; a dash for one that was not measured.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

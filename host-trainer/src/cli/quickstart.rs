@@ -91,7 +91,8 @@ struct Summary {
     mismatches: usize,
     package_bytes: usize,
     arena_bytes: usize,
-    flash_bytes: u64,
+    /// Firmware and package; `None` on a board that has no flash of their own.
+    flash_bytes: Option<u64>,
     instructions_per_glyph: Option<u64>,
     seconds: Seconds,
 }
@@ -151,7 +152,8 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     seconds.total = started.elapsed().as_secs_f64();
 
     let board = Board::find(&arguments.board)?;
-    let flash_bytes = Firmware::find(&board, None)?.size().flash + exported.package_bytes as u64;
+    let firmware = Firmware::find(&board, None)?;
+    let flash_bytes = firmware.size().map(|size| size.flash + exported.package_bytes as u64);
     let summary = Summary {
         classes: exported.classes,
         train_images: trained.samples() * arguments.epochs,
@@ -307,8 +309,10 @@ fn table(summary: &Summary, status: Status, package: &Path) -> String {
         ("mismatches", summary.mismatches.to_string()),
         ("package bytes", grouped(summary.package_bytes as u64)),
         ("arena bytes", grouped(summary.arena_bytes as u64)),
-        ("flash bytes", format!("{} (firmware and package)", grouped(summary.flash_bytes))),
     ];
+    if let Some(flash_bytes) = summary.flash_bytes {
+        table.push(("flash bytes", format!("{} (firmware and package)", grouped(flash_bytes))));
+    }
     if let Some(instructions) = summary.instructions_per_glyph {
         table.push(("instructions/glyph", grouped(instructions)));
     }

@@ -96,7 +96,7 @@ fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
                 let label = |class: u16| package.label(class.into()).to_owned();
                 let answers = top.into_iter().map(|(class, score)| AnswerRow { class, label: label(class), score });
                 run.answers = Some(answers.collect());
-                run.instructions = board.counts_instructions().then(|| board.instructions(ticks));
+                run.instructions = board.instructions(ticks);
             }
             if let (Some(path), Some(Screenshot { width, height, pixels })) =
                 (&arguments.screenshot, &conversation.screenshot)
@@ -210,6 +210,19 @@ mod tests {
         let screen = image::open(screenshot).unwrap().into_luma8();
         assert_eq!(screen.dimensions(), (160, 128));
         assert!(screen.pixels().any(|pixel| pixel.0 == [255]), "the best answer is white");
+    }
+
+    #[test]
+    fn an_emulated_clock_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments = arguments(folder.path(), PACKAGE);
+        arguments.board = BoardArguments { board: "rpi-linux".into(), firmware: None };
+        let picture = folder.path().join("picture.png");
+        write_png(&picture, &Glyph { width: 4, height: 4, pixels: vec![255; 16] }).unwrap();
+        arguments.image = Some(picture);
+        let run = boot(&arguments).unwrap();
+        assert!(run.answers.is_some() && run.instructions.is_none());
+        assert!(!text(&run).contains("instructions"), "{}", text(&run));
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct Board {
     pub core: String,
     /// The Rust target triple.
     pub target: String,
-    /// Where things lie.
-    pub memory: Memory,
+    /// Where things lie; `None` under an operating system, which places the program itself.
+    pub memory: Option<Memory>,
     /// The line to the host.
     pub serial: Serial,
     /// What [`ticks`](fude_firmware::link::message::Recognition::ticks) are.
@@ -83,8 +83,8 @@ impl Region {
 pub struct Serial {
     /// Which peripheral.
     pub name: String,
-    /// Its registers.
-    pub address: u64,
+    /// Its registers; `None` under an operating system.
+    pub address: Option<u64>,
 }
 
 /// The board's counter.
@@ -93,8 +93,20 @@ pub struct Serial {
 pub struct Counter {
     /// Which peripheral.
     pub name: String,
-    /// Instructions in a tick, when the emulator counts ([`Emulation::count_arguments`]).
-    pub instructions_per_tick: u64,
+    /// What a tick is.
+    #[serde(flatten)]
+    pub tick: Tick,
+}
+
+/// What a tick of a board's counter is, as [`fude_boards::Tick`] tells the firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Tick {
+    /// So many instructions, when the emulator counts ([`Emulation::count_arguments`]).
+    #[serde(rename = "instructions_per_tick")]
+    Instructions(u64),
+    /// So much time. An emulated board's says nothing and is never shown.
+    #[serde(rename = "nanoseconds_per_tick")]
+    Nanoseconds(u64),
 }
 
 /// The emulator's command line.
@@ -167,12 +179,16 @@ impl Board {
 
     /// Whether its emulator can count instructions exactly.
     pub fn counts_instructions(&self) -> bool {
-        self.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty())
+        self.instructions(1).is_some()
     }
 
-    /// Instructions that `ticks` of this board's counter are, when the emulator counted them.
-    pub fn instructions(&self, ticks: u64) -> u64 {
-        ticks * self.counter.instructions_per_tick
+    /// Instructions that `ticks` of this board's counter are, when the emulator counted them; `None` where it cannot.
+    pub fn instructions(&self, ticks: u64) -> Option<u64> {
+        let counts = self.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty());
+        match self.counter.tick {
+            Tick::Instructions(instructions) if counts => Some(ticks * instructions),
+            _ => None,
+        }
     }
 }
 
@@ -189,11 +205,18 @@ mod tests {
         for (name, _) in fude_boards::BUILT_IN {
             let board = Board::find(name).unwrap();
             assert_eq!(board.name, *name);
-            assert!(
-                !board.memory.flash.contains(board.memory.model.address),
-                "{name}: the model overlaps the firmware"
-            );
+            if let Some(memory) = board.memory {
+                assert!(!memory.flash.contains(memory.model.address), "{name}: the model overlaps the firmware");
+            }
         }
+    }
+
+    #[test]
+    fn time_is_never_taken_for_instructions() {
+        let mut board = Board::find("qemu-m4").unwrap();
+        assert_eq!((board.counts_instructions(), board.instructions(3)), (true, Some(120)));
+        board.counter.tick = Tick::Nanoseconds(40);
+        assert_eq!((board.counts_instructions(), board.instructions(3)), (false, None));
     }
 
     #[test]
@@ -213,6 +236,9 @@ mod tests {
         assert_eq!(own(text).unwrap(), Board::find("qemu-m4").unwrap());
         let typo = own(&text.replace("[counter]", "[conuter]")).unwrap_err().to_string();
         assert!(typo.contains("board.toml") && typo.contains("conuter"), "{typo}");
+        for tick in ["", "ticks = 1", "instructions_per_tick = 1\nnanoseconds_per_tick = 1"] {
+            own(&text.replace("instructions_per_tick = 40", tick)).expect_err(tick);
+        }
         fs::remove_file(folder.path().join("board.toml")).unwrap();
         assert!(matches!(Board::find(folder.path().to_str().unwrap()), Err(BoardError::Read { .. })));
     }

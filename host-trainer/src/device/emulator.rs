@@ -1,4 +1,4 @@
-//! A board's emulator: a child process whose UART is a TCP connection and whose standard output is the log.
+//! A board's emulator: a child process whose serial line is a TCP connection and whose standard output is the log.
 //!
 //! The process ends with its [`Emulator`]. Only a host that is killed (`SIGKILL`) cannot end it; the emulated board
 //! then takes the silent line for closed and ends by itself, after minutes in which it sleeps.
@@ -101,14 +101,14 @@ impl Emulator {
     pub fn start(board: &Board, firmware: &Path, package: &Path, counting: bool) -> Result<Self, EmulatorError> {
         let emulation =
             board.emulator.as_ref().ok_or_else(|| EmulatorError::NotEmulated { board: board.name.clone() })?;
-        check_fits(package, board.memory.model.size)?;
+        check_fits(package, board.memory.as_ref().map(|memory| memory.model.size))?;
         let program = emulation.program.clone();
         let failed = |source| EmulatorError::Io { program: program.clone(), source };
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let mut child = Command::new(&program)
-            .args(arguments(emulation, port, firmware, package, board.memory.model.address, counting))
+            .args(arguments(board, emulation, port, firmware, package, counting))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -189,13 +189,15 @@ impl Drop for Emulator {
     }
 }
 
-fn check_fits(package: &Path, partition: u64) -> Result<(), EmulatorError> {
+fn check_fits(package: &Path, partition: Option<u64>) -> Result<(), EmulatorError> {
     let metadata = fs::metadata(package);
     let bytes = metadata.map_err(|source| EmulatorError::Package { path: package.into(), source })?.len();
-    if bytes > partition {
-        return Err(EmulatorError::PackageTooLarge { path: package.into(), bytes, partition });
+    match partition {
+        Some(partition) if bytes > partition => {
+            Err(EmulatorError::PackageTooLarge { path: package.into(), bytes, partition })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
@@ -207,20 +209,23 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// The emulator's arguments, placeholders filled in.
 fn arguments(
+    board: &Board,
     emulation: &Emulation,
     port: u16,
     firmware: &Path,
     package: &Path,
-    model_address: u64,
     counting: bool,
 ) -> Vec<String> {
-    // QEMU reads a comma as the end of an option's value, and two as one comma.
-    let in_option = |path: &Path| path.to_string_lossy().replace(',', ",,");
+    let model_address = board.memory.as_ref().map_or(0, |memory| memory.model.address);
+    let package = package.to_string_lossy();
     let fill = |argument: &String| {
+        // Among an option's values QEMU reads a comma as the end of one, and two as one comma.
+        let is_among_values = argument != "{package}";
+        let package = if is_among_values { package.replace(',', ",,") } else { package.to_string() };
         argument
             .replace("{port}", &port.to_string())
             .replace("{model_address}", &format!("{model_address:#x}"))
-            .replace("{package}", &in_option(package))
+            .replace("{package}", &package)
             .replace("{firmware}", &firmware.to_string_lossy())
     };
     let count_arguments = if counting { emulation.count_arguments.as_slice() } else { &[] };

@@ -5,13 +5,13 @@ use std::{env, fs, io};
 
 use object::{Object, ObjectSegment};
 
-use super::board::Board;
+use super::board::{Board, Memory};
 
 /// A board's image, an ELF file.
 pub struct Firmware {
     path: PathBuf,
     elf: Vec<u8>,
-    size: FirmwareSize,
+    size: Option<FirmwareSize>,
 }
 
 /// What an image takes of the board, in bytes.
@@ -63,7 +63,7 @@ impl Firmware {
             None => built(&board.name).ok_or_else(|| FirmwareError::NotBuilt { board: board.name.clone() })?,
         };
         let elf = fs::read(&path).map_err(|source| FirmwareError::Read { path: path.clone(), source })?;
-        match measure(&elf, board) {
+        match measure(&elf, board.memory.as_ref()) {
             Ok(size) => Ok(Self { path, elf, size }),
             Err(reason) => Err(FirmwareError::NotAnImage { path, reason }),
         }
@@ -79,8 +79,9 @@ impl Firmware {
         &self.elf
     }
 
-    /// What the image takes of the board.
-    pub fn size(&self) -> FirmwareSize {
+    /// What the image takes of the board; `None` for a program under an operating system, which has no flash of its
+    /// own and is given memory as it goes.
+    pub fn size(&self) -> Option<FirmwareSize> {
         self.size
     }
 }
@@ -92,20 +93,21 @@ fn built(board: &str) -> Option<PathBuf> {
 }
 
 /// Sums the segments that the ELF file loads: what lies in flash, and what takes RAM when it runs.
-fn measure(elf: &[u8], board: &Board) -> Result<FirmwareSize, String> {
+fn measure(elf: &[u8], memory: Option<&Memory>) -> Result<Option<FirmwareSize>, String> {
     let file = object::File::parse(elf).map_err(|error| error.to_string())?;
+    let Some(memory) = memory else { return Ok(None) };
     let mut size = FirmwareSize { flash: 0, ram: 0 };
     for segment in file.segments() {
         let (_, bytes_in_file) = segment.file_range();
         size.flash += bytes_in_file;
-        if board.memory.ram.contains(segment.address()) {
+        if memory.ram.contains(segment.address()) {
             size.ram += segment.size();
-        } else if !board.memory.flash.contains(segment.address()) {
-            return Err(format!("it has a segment at {:#x}, where {} has no memory", segment.address(), board.name));
+        } else if !memory.flash.contains(segment.address()) {
+            return Err(format!("it has a segment at {:#x}, where the board has no memory", segment.address()));
         }
     }
     if size.flash == 0 {
         return Err("it has nothing to load".into());
     }
-    Ok(size)
+    Ok(Some(size))
 }

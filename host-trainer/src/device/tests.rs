@@ -1,6 +1,6 @@
-//! The device end to end: the board's own image in the emulator, against the same runtime on the host.
+//! The device end to end: each board's own image in its emulator, against the same runtime on the host.
 //!
-//! These tests need `qemu-system-arm` and the image (`make setup firmware`); without them they fail and say so.
+//! These tests need the emulators and the images (`make test` gets both); without them they fail and say so.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ use super::*;
 /// A package with every operator and two golden vectors, which the runtime keeps readable for ever.
 const PACKAGE: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-runtime/tests/packages/format-1.0.fude"));
+
+/// The boards that are tested: a bare one, and a program for two instruction sets.
+const BOARDS: [&str; 3] = ["qemu-m4", "rpi-linux", "rpi-linux-armv7"];
 
 /// The package after `change`, with a matching checksum.
 fn changed(change: impl Fn(&mut [u8])) -> Vec<u8> {
@@ -52,14 +55,14 @@ fn on_disk(package: &[u8]) -> OnDisk {
     OnDisk { _folder: folder, path }
 }
 
-fn board_and_firmware() -> (Board, Firmware) {
-    let board = Board::find("qemu-m4").unwrap();
+fn board_and_firmware(name: &str) -> (Board, Firmware) {
+    let board = Board::find(name).unwrap();
     let firmware = Firmware::find(&board, None).unwrap_or_else(|error| panic!("{error}"));
     (board, firmware)
 }
 
-fn boot(package: &[u8], counting: bool) -> Result<Device, DeviceError> {
-    let (board, firmware) = board_and_firmware();
+fn boot(name: &str, package: &[u8], counting: bool) -> Result<Device, DeviceError> {
+    let (board, firmware) = board_and_firmware(name);
     Device::boot(&board, &firmware, &on_disk(package).path, counting)
 }
 
@@ -79,37 +82,39 @@ fn the_board_computes_what_the_host_computes() {
     let package = Package::new_checked(bytes.as_slice()).unwrap();
     let mut arena = vec![0; package.arena_bytes()];
     let mut host = Recognizer::new(package.clone(), &mut arena).unwrap();
-    let mut device = boot(PACKAGE, false).unwrap();
+    for board in BOARDS {
+        let mut device = boot(board, PACKAGE, false).unwrap();
 
-    let hello = device.hello().unwrap();
-    assert_eq!((hello.board, hello.model), ("qemu-m4", package.manifest().name.as_str()));
-    assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
-    assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
-    for (side, seed) in (8..40).step_by(3).zip(0..) {
-        let pixels = drawing(side, seed);
-        let mut hashes = Hashes::default();
-        let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
-        let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
-        let found = device.recognize(image(side, &pixels)).unwrap();
-        assert_eq!(found.output, host.logits());
-        assert_eq!(found.layers.hashes.as_slice(), hashes.0);
-        let expected: Vec<_> = expected.iter().map(|answer| (answer.class, answer.score)).collect();
-        let found: Vec<_> = found.top.iter().map(|candidate| (candidate.class, candidate.score)).collect();
-        assert_eq!(found, expected);
+        let hello = device.hello().unwrap();
+        assert_eq!((hello.board, hello.model), (board, package.manifest().name.as_str()));
+        assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
+        assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
+        for (side, seed) in (8..40).step_by(3).zip(0..) {
+            let pixels = drawing(side, seed);
+            let mut hashes = Hashes::default();
+            let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
+            let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
+            let found = device.recognize(image(side, &pixels)).unwrap();
+            assert_eq!(found.output, host.logits(), "{board}");
+            assert_eq!(found.layers.hashes.as_slice(), hashes.0, "{board}");
+            let expected: Vec<_> = expected.iter().map(|answer| (answer.class, answer.score)).collect();
+            let found: Vec<_> = found.top.iter().map(|candidate| (candidate.class, candidate.score)).collect();
+            assert_eq!(found, expected, "{board}");
+        }
+        let log = device.shutdown().unwrap();
+        assert!(log.iter().any(|line| line.text.contains("golden vectors as on the host")), "{log:?}");
     }
-    let log = device.shutdown().unwrap();
-    assert!(log.iter().any(|line| line.text.contains("golden vectors as on the host")), "{log:?}");
 }
 
 #[test]
 fn counted_instructions_are_repeatable() {
-    let (board, _) = board_and_firmware();
+    let (board, _) = board_and_firmware("qemu-m4");
     let count = || {
-        let mut device = boot(PACKAGE, true).unwrap();
+        let mut device = boot("qemu-m4", PACKAGE, true).unwrap();
         let recognition = device.recognize(image(20, &drawing(20, 7))).unwrap();
         let layers: u64 = recognition.layers.ticks.iter().map(|&ticks| u64::from(ticks)).sum();
         assert!(layers > 0 && layers <= recognition.ticks, "{layers} of {} ticks in layers", recognition.ticks);
-        board.instructions(recognition.ticks)
+        board.instructions(recognition.ticks).unwrap()
     };
     let (first, second) = (count(), count());
     assert_eq!(first, second);
@@ -121,69 +126,76 @@ fn counted_instructions_are_repeatable() {
 
 #[test]
 fn the_display_shows_what_it_is_asked_to_and_costs_nothing_else() {
-    let mut device = boot(PACKAGE, true).unwrap();
-    let drawings = [drawing(20, 7), drawing(20, 8)];
-    let quiet = device.recognize(image(20, &drawings[0])).unwrap().ticks;
-    let dark = device.screen().unwrap();
-    assert_eq!((dark.width, dark.height, dark.pixels.len()), (160, 128, 160 * 128));
-    assert!(dark.pixels.iter().all(|&pixel| pixel == 0), "drawn without being asked to");
+    for (name, size) in BOARDS.into_iter().zip([(160, 128), (320, 240), (320, 240)]) {
+        let (board, _) = board_and_firmware(name);
+        let mut device = boot(name, PACKAGE, true).unwrap();
+        let drawings = [drawing(20, 7), drawing(20, 8)];
+        let quiet = device.recognize(image(20, &drawings[0])).unwrap().ticks;
+        let dark = device.screen().unwrap();
+        assert_eq!((dark.width, dark.height), size);
+        assert!(dark.pixels.iter().all(|&pixel| pixel == 0), "{name}: drawn without being asked to");
 
-    let shown = device.show(image(20, &drawings[0])).unwrap().ticks;
-    assert_eq!(shown, quiet, "drawing was counted");
-    let first = device.screen().unwrap();
-    assert!(first.pixels.contains(&255), "the best answer is white");
-    device.recognize(image(20, &drawings[1])).unwrap();
-    assert_eq!(device.screen().unwrap(), first, "drawn without being asked to");
-    device.show(image(20, &drawings[1])).unwrap();
-    assert_ne!(device.screen().unwrap(), first);
+        let shown = device.show(image(20, &drawings[0])).unwrap().ticks;
+        assert_eq!(board.instructions(shown), board.instructions(quiet), "{name}: drawing was counted");
+        let first = device.screen().unwrap();
+        assert!(first.pixels.contains(&255), "{name}: the best answer is white");
+        device.recognize(image(20, &drawings[1])).unwrap();
+        assert_eq!(device.screen().unwrap(), first, "{name}: drawn without being asked to");
+        device.show(image(20, &drawings[1])).unwrap();
+        assert_ne!(device.screen().unwrap(), first, "{name}");
+    }
 }
 
 #[test]
 fn a_board_refuses_a_bad_request_and_serves_the_next() {
-    let mut device = boot(PACKAGE, false).unwrap();
-    let pixels = drawing(12, 1);
-    let crooked = Image { height: 13, ..image(12, &pixels) };
-    let refused = device.recognize(crooked).unwrap_err();
-    assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::BadImage))), "{refused}");
-    let too_large = image(1000, &[0; 1_000_000]);
-    let refused = device.recognize(too_large).unwrap_err();
-    assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { pixels: 1_000_000 })), "{refused}");
-    device.recognize(image(12, &pixels)).unwrap();
+    for board in BOARDS {
+        let mut device = boot(board, PACKAGE, false).unwrap();
+        let pixels = drawing(12, 1);
+        let crooked = Image { height: 13, ..image(12, &pixels) };
+        let refused = device.recognize(crooked).unwrap_err();
+        assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::BadImage))), "{refused}");
+        let too_large = image(1000, &[0; 1_000_000]);
+        let refused = device.recognize(too_large).unwrap_err();
+        assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { pixels: 1_000_000 })), "{refused}");
+        device.recognize(image(12, &pixels)).unwrap();
+    }
 }
 
 #[test]
 fn a_board_that_ends_says_why() {
-    let ended = |package: &[u8]| match boot(package, false) {
-        Err(DeviceError::Ended { code, log }) => (code, last_words(&log)),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("the board serves"),
-    };
-    let (code, words) = ended(b"not a package");
-    assert_eq!(code, i32::from(app::exit::PACKAGE));
-    assert!(words.contains("ERROR") && words.contains("NotAPackage"), "{words}");
-
     let mut damaged = PACKAGE.to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    let (code, words) = ended(&damaged);
-    assert_eq!(code, i32::from(app::exit::PACKAGE));
-    assert!(words.contains("Checksum"), "{words}");
-
-    let hungry = changed(|bytes| bytes[20..24].copy_from_slice(&0x0020_0000_u32.to_le_bytes()));
-    let (code, words) = ended(&hungry);
-    assert_eq!(code, i32::from(app::exit::ARENA));
-    assert!(words.contains("Arena { needed: 2097152"), "{words}");
-
+    let hungry = changed(|bytes| bytes[20..24].copy_from_slice(&0x2000_0000_u32.to_le_bytes()));
     let bytes = AlignedBytes::copy_of(PACKAGE);
     let package = Package::new_checked(bytes.as_slice()).unwrap();
     let golden_output = package.golden().nth(1).unwrap().output.as_ptr().addr() - bytes.as_slice().as_ptr().addr();
-    let (code, words) = ended(&changed(|bytes| bytes[golden_output] ^= 1));
-    assert_eq!(code, i32::from(app::exit::SELF_TEST));
-    assert!(words.contains("SelfTestFailed { vector: 1 }"), "{words}");
+    let other_answer = changed(|bytes| bytes[golden_output] ^= 1);
+    // defmt prints an error's variant, a program its sentence.
+    let cases: [(&[u8], u8, [&str; 2]); 4] = [
+        (b"not a package", app::exit::PACKAGE, ["NotAPackage", "not a fude package"]),
+        (&damaged, app::exit::PACKAGE, ["Checksum", "checksum"]),
+        (&hungry, app::exit::ARENA, ["Arena { needed: 536870912", "the package needs 536870912"]),
+        (&other_answer, app::exit::SELF_TEST, ["SelfTestFailed { vector: 1 }", "golden vector 1 came out different"]),
+    ];
+    for board in BOARDS {
+        for (package, exit, causes) in cases {
+            match boot(board, package, false) {
+                Err(DeviceError::Ended { code, log }) => {
+                    let words = last_words(&log);
+                    assert_eq!(code, i32::from(exit), "{board}: {words}");
+                    let names_cause = causes.iter().any(|cause| words.contains(cause));
+                    assert!(words.contains("ERROR") && names_cause, "{board}: {words}");
+                }
+                Err(other) => panic!("{board}: {other}"),
+                Ok(_) => panic!("{board} serves"),
+            }
+        }
+    }
 }
 
 #[test]
 fn what_is_missing_is_named_with_its_remedy() {
-    let (board, firmware) = board_and_firmware();
+    let (board, firmware) = board_and_firmware("qemu-m4");
     let package = on_disk(PACKAGE);
     let start = |change: fn(&mut board::Emulation)| {
         let mut board = board.clone();
@@ -215,8 +227,109 @@ fn what_is_missing_is_named_with_its_remedy() {
 
 #[test]
 fn an_image_is_measured_by_what_it_loads() {
-    let (board, firmware) = board_and_firmware();
-    let size = firmware.size();
-    assert!((10_000..board.memory.flash.size).contains(&size.flash), "{size:?}");
-    assert!((1024 * 1024..board.memory.ram.size).contains(&size.ram), "{size:?}");
+    let (board, firmware) = board_and_firmware("qemu-m4");
+    let (memory, size) = (board.memory.unwrap(), firmware.size().unwrap());
+    assert!((10_000..memory.flash.size).contains(&size.flash), "{size:?}");
+    assert!((1024 * 1024..memory.ram.size).contains(&size.ram), "{size:?}");
+    assert_eq!(board_and_firmware("rpi-linux").1.size(), None);
+}
+
+/// What a user of a Raspberry Pi starts: the program, with other links than the one that `fude` asks for.
+mod program {
+    use std::io::{self, BufRead, BufReader, Read, Write};
+    use std::net::TcpStream;
+    use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+    use super::*;
+
+    /// The board's program in its emulator, with these arguments and pipes for all its streams.
+    fn start(board: &str, arguments: &[&str]) -> Child {
+        let (board, firmware) = board_and_firmware(board);
+        let mut command = Command::new(board.emulator.unwrap().program);
+        command.arg(firmware.path()).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// A program that would wait for ever where the test fails.
+    struct Listening(Child);
+
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    struct Streams(ChildStdout, ChildStdin);
+
+    impl Read for Streams {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for Streams {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.1.flush()
+        }
+    }
+
+    #[test]
+    fn serves_over_its_standard_streams_and_logs_beside_them() {
+        let package = on_disk(PACKAGE);
+        for board in ["rpi-linux", "rpi-linux-armv7"] {
+            let mut child = start(board, &[package.path.to_str().unwrap()]);
+            let mut link = Link::new(Streams(child.stdout.take().unwrap(), child.stdin.take().unwrap()));
+            assert_eq!(link.hello().unwrap().board, board);
+            link.shutdown(7).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let log = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(7));
+            assert!(log.ends_with("INFO  shut down by the host with code 7\n"), "{log}");
+        }
+    }
+
+    #[test]
+    fn tells_the_host_that_there_is_no_package() {
+        let (mut board, firmware) = board_and_firmware("rpi-linux");
+        *board.emulator.as_mut().unwrap().arguments.last_mut().unwrap() = "no such.fude".into();
+        let ended = Device::boot(&board, &firmware, &on_disk(PACKAGE).path, false).map(drop).unwrap_err();
+        let message = ended.to_string();
+        assert!(message.contains("exit code 2") && message.contains("ERROR no such.fude: "), "{message}");
+    }
+
+    #[test]
+    fn listens_on_this_machine_unless_told_otherwise() {
+        let package = on_disk(PACKAGE);
+        let mut program = Listening(start("rpi-linux", &["--listen", "0", package.path.to_str().unwrap()]));
+        let mut log = BufReader::new(program.0.stdout.take().unwrap()).lines();
+        let waiting = log.next().unwrap().unwrap();
+        let address = waiting.strip_prefix("INFO  waiting for a host at ").unwrap();
+        assert!(address.starts_with("127.0.0.1:"), "{address}");
+
+        let mut link = Link::new(TcpStream::connect(address).unwrap());
+        assert_eq!(link.self_test().unwrap(), 2);
+        drop(link);
+        assert_eq!(program.0.wait().unwrap().code(), Some(app::exit::LINE.into()));
+        assert_eq!(log.last().unwrap().unwrap(), "ERROR the host left without a shutdown");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_its_command_line() {
+        for (arguments, complaint) in [
+            (&[][..], "name the package"),
+            (&["one.fude", "two.fude"], "unexpected argument \"two.fude\""),
+            (&["--listen", "everywhere", "one.fude"], "everywhere"),
+            (&["--listen", "1", "--connect", "127.0.0.1:1", "one.fude"], "there is one link"),
+        ] {
+            let output = start("rpi-linux", arguments).wait_with_output().unwrap();
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(errors.starts_with("rpi-linux: ") && errors.contains(complaint), "{arguments:?}: {errors}");
+            assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &[][..]));
+        }
+    }
 }

@@ -233,7 +233,7 @@ fn summarise(board: &Board, parts: Vec<Part>, set: &TestSet) -> Result<Compariso
         mismatches: answers.iter().filter(|answer| answer.mismatch.is_some()).count(),
         first_mismatch: answers.iter().find_map(|answer| answer.mismatch),
         top1: top1(set, answers.iter().map(|answer| answer.first)),
-        instructions_per_glyph: (counted > 0).then(|| board.instructions(ticks) / counted),
+        instructions_per_glyph: board.instructions(ticks).and_then(|instructions| instructions.checked_div(counted)),
     })
 }
 

@@ -1,0 +1,110 @@
+//! Raspberry Pi under Linux. **Emulated** by QEMU's user mode; no hardware has run it.
+//!
+//! The application is a program among others here: the operating system starts it, gives it memory when it is
+//! touched, and has the streams and the clock that are drivers elsewhere. What the user chooses, the package and
+//! the line, comes from the command line, so there is no `Board` to start: the program puts its
+//! [`Peripherals`](crate::Peripherals) together from the pieces here.
+
+extern crate std;
+
+use std::boxed::Box;
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
+
+use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
+use embedded_graphics::pixelcolor::Gray8;
+use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
+use embedded_io::{ErrorType, Read, Write};
+
+use crate::{Counter, Tick};
+
+/// The folder's name.
+pub const NAME: &str = if cfg!(feature = "rpi-linux-armv7") { "rpi-linux-armv7" } else { "rpi-linux" };
+
+/// Memory for the recogniser's tensors, in bytes. A page of it that no package needs is never given out by the
+/// kernel, so this is only a limit.
+pub const ARENA_BYTES: usize = 64 * 1024 * 1024;
+
+/// Memory of the size of a common display.
+pub type Screen = Framebuffer<Gray8, RawU8, LittleEndian, 320, 240, { buffer_size::<Gray8>(320, 240) }>;
+
+/// The line to the host.
+pub struct Line {
+    input: Box<dyn BufRead>,
+    output: Box<dyn io::Write>,
+}
+
+impl Line {
+    /// Standard input and output, which nothing else may then use.
+    pub fn standard_streams() -> Self {
+        Self { input: Box::new(io::stdin().lock()), output: Box::new(io::stdout().lock()) }
+    }
+
+    /// Connects to a host that listens at `address`.
+    ///
+    /// # Errors
+    /// Where nobody does.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        Self::over(TcpStream::connect(address)?)
+    }
+
+    /// Waits for the first host that connects; later ones are turned away.
+    ///
+    /// # Errors
+    /// Where the connection fails.
+    pub fn accept(listener: TcpListener) -> io::Result<Self> {
+        Self::over(listener.accept()?.0)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
+        // Each answer is written at once, and the host waits for it.
+        stream.set_nodelay(true)?;
+        Ok(Self { input: Box::new(BufReader::new(stream.try_clone()?)), output: Box::new(stream) })
+    }
+}
+
+impl ErrorType for Line {
+    type Error = io::Error;
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buffer)
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+/// The kernel's monotonic clock.
+pub struct MonotonicClock {
+    start: Instant,
+}
+
+impl MonotonicClock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Counter for MonotonicClock {
+    const TICK: Tick = Tick::Nanoseconds(1);
+
+    fn restart(&mut self) {
+        self.start = Instant::now();
+    }
+
+    fn ticks(&self) -> u64 {
+        // 64 bits of nanoseconds are five hundred years.
+        self.start.elapsed().as_nanos() as u64
+    }
+}
