@@ -8,7 +8,8 @@
 //! | `memory.x` | the same memory regions for the linker | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
-//! [`display`] holds what boards share: displays, read back where that is possible.
+//! What boards share is a file each: [`display`], and the drivers of Cortex-M boards (`systick.rs`, `cmsdk_uart.rs`,
+//! `memory.rs`), under the features `cortex-m` and `mps`.
 //!
 //! The crate has two readers, and neither pays for the other:
 //!
@@ -19,31 +20,44 @@
 //!
 //! # Adding a board
 //!
-//! Copy a folder, describe the board in its `board.toml` and `memory.x` (a test of this crate holds the two
-//! together), implement [`Board`], add the feature and the line in [`BUILT_IN`].
+//! Copy a folder, describe the board in its `board.toml` and, where a linker script lays its memory out, `memory.x`
+//! (a test of this crate holds the two together), implement [`Board`] for a type `Selected`, add the feature and the
+//! line in [`BUILT_IN`].
 //! `firmware/build.sh NAME` then builds its image.
 
 #![no_std]
 #![deny(missing_docs)]
 // Registers are reached by address. Each use says why it is sound; nothing else in the crate may be unsafe.
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
-#![cfg_attr(not(feature = "qemu-m4"), forbid(unsafe_code))]
+#![cfg_attr(not(feature = "cortex-m"), forbid(unsafe_code))]
 
+#[cfg(feature = "mps")]
+mod cmsdk_uart;
 pub mod display;
+#[cfg(feature = "cortex-m")]
+mod memory;
+#[cfg(feature = "mps")]
+mod systick;
 
 use embedded_io::{Read, Write};
 
 use display::Display;
 
+// The board decides where the log goes: linking this crate installs its `defmt::global_logger`.
+#[cfg(feature = "cortex-m")]
+use defmt_semihosting as _;
+
 #[cfg(feature = "qemu-m4")]
 #[path = "../qemu-m4/board.rs"]
-pub mod qemu_m4;
+mod selected;
 
-#[cfg(feature = "qemu-m4")]
-pub use qemu_m4::QemuM4 as Selected;
+#[cfg(feature = "cortex-m")]
+pub use selected::Selected;
 
 /// The boards that ship with Fude: each name with the text of its `board.toml`.
-pub const BUILT_IN: &[(&str, &str)] = &[("qemu-m4", include_str!("../qemu-m4/board.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("qemu-m4", include_str!("../qemu-m4/board.toml")),
+];
 
 /// A board, as the application above it sees one.
 pub trait Board {
@@ -52,6 +66,15 @@ pub trait Board {
 
     /// RAM set aside for the recogniser's tensors, in bytes.
     const ARENA_BYTES: usize;
+
+    /// Most pixels of an image that the host may send.
+    const MAX_PIXELS: usize;
+
+    /// Most bytes of an output tensor, or of the display's picture, in one answer to the host.
+    const MAX_OUTPUT_BYTES: usize;
+
+    /// Pixels of the largest input glyph that the display shows; 0 on a board without a display.
+    const MAX_GLYPH_PIXELS: usize;
 
     /// The line to the host. Reading blocks until there is at least one byte.
     type Serial: Read + Write;

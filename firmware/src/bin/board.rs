@@ -14,13 +14,21 @@ const EXIT_PANIC: u8 = 101;
 /// Exit code of a fault: an access to memory that is not there, an instruction that does not exist, and the like.
 const EXIT_FAULT: u8 = 102;
 
+/// Memory of the sizes that the board gives.
+type BoardMemory = Memory<
+    { Selected::ARENA_BYTES },
+    { app::receive_bytes(Selected::MAX_PIXELS) },
+    { app::send_bytes(Selected::MAX_OUTPUT_BYTES) },
+    { Selected::MAX_GLYPH_PIXELS },
+>;
+
 #[entry]
 fn main() -> ! {
     // `entry` hands the static out as `&mut`: it runs once.
-    static mut MEMORY: Memory<{ Selected::ARENA_BYTES }> = Memory::ZERO;
+    static mut MEMORY: BoardMemory = Memory::ZERO;
 
     let Some(peripherals) = Selected::init() else { panic!("the board was started before") };
-    Selected::exit(app::run(Selected::NAME, peripherals, MEMORY))
+    Selected::exit(app::run::<Selected, _, _, _, _>(peripherals, MEMORY))
 }
 
 #[panic_handler]

@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 
 use fude_firmware::link::frame::{self, EncodeError, FrameDecoder, FrameError, UnknownMessage};
 use fude_firmware::link::message::{
-    Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, Request, Response, ScreenPart,
+    ANSWER_OVERHEAD_BYTES, Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, REQUEST_OVERHEAD_BYTES, Recognition, Refusal,
+    Request, Response, ScreenPart,
 };
 
 /// A line to a board, any byte stream. A stream with a read time limit makes a silent board an error.
@@ -82,8 +83,8 @@ impl<S: Read + Write> Link<S> {
     pub fn new(stream: S) -> Self {
         Self {
             stream,
-            send: vec![0; frame::encoded_len(MAX_PIXELS + OVERHEAD_BYTES)],
-            decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + OVERHEAD_BYTES)]),
+            send: vec![0; frame::encoded_len(MAX_PIXELS + REQUEST_OVERHEAD_BYTES)],
+            decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + ANSWER_OVERHEAD_BYTES)]),
         }
     }
 
