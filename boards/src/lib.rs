@@ -50,6 +50,9 @@ use defmt_semihosting as _;
 #[cfg(feature = "qemu-m4")]
 #[path = "../qemu-m4/board.rs"]
 mod selected;
+#[cfg(feature = "qemu-m7")]
+#[path = "../qemu-m7/board.rs"]
+mod selected;
 
 #[cfg(feature = "cortex-m")]
 pub use selected::Selected;
@@ -57,6 +60,7 @@ pub use selected::Selected;
 /// The boards that ship with Fude: each name with the text of its `board.toml`.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("qemu-m4", include_str!("../qemu-m4/board.toml")),
+    ("qemu-m7", include_str!("../qemu-m7/board.toml")),
 ];
 
 /// A board, as the application above it sees one.
