@@ -47,6 +47,9 @@ use display::Display;
 #[cfg(feature = "cortex-m")]
 use defmt_semihosting as _;
 
+#[cfg(feature = "qemu-m0")]
+#[path = "../qemu-m0/board.rs"]
+mod selected;
 #[cfg(feature = "qemu-m3")]
 #[path = "../qemu-m3/board.rs"]
 mod selected;
@@ -62,6 +65,7 @@ pub use selected::Selected;
 
 /// The boards that ship with Fude: each name with the text of its `board.toml`.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("qemu-m0", include_str!("../qemu-m0/board.toml")),
     ("qemu-m3", include_str!("../qemu-m3/board.toml")),
     ("qemu-m4", include_str!("../qemu-m4/board.toml")),
     ("qemu-m7", include_str!("../qemu-m7/board.toml")),
