@@ -59,6 +59,9 @@ mod selected;
 #[cfg(feature = "qemu-m7")]
 #[path = "../qemu-m7/board.rs"]
 mod selected;
+#[cfg(feature = "qemu-m33")]
+#[path = "../qemu-m33/board.rs"]
+mod selected;
 
 #[cfg(feature = "cortex-m")]
 pub use selected::Selected;
@@ -69,6 +72,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("qemu-m3", include_str!("../qemu-m3/board.toml")),
     ("qemu-m4", include_str!("../qemu-m4/board.toml")),
     ("qemu-m7", include_str!("../qemu-m7/board.toml")),
+    ("qemu-m33", include_str!("../qemu-m33/board.toml")),
 ];
 
 /// A board, as the application above it sees one.
