@@ -62,6 +62,9 @@ mod selected;
 #[cfg(feature = "qemu-m33")]
 #[path = "../qemu-m33/board.rs"]
 mod selected;
+#[cfg(feature = "qemu-m55")]
+#[path = "../qemu-m55/board.rs"]
+mod selected;
 
 #[cfg(feature = "cortex-m")]
 pub use selected::Selected;
@@ -73,6 +76,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("qemu-m4", include_str!("../qemu-m4/board.toml")),
     ("qemu-m7", include_str!("../qemu-m7/board.toml")),
     ("qemu-m33", include_str!("../qemu-m33/board.toml")),
+    ("qemu-m55", include_str!("../qemu-m55/board.toml")),
 ];
 
 /// A board, as the application above it sees one.
