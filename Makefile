@@ -6,7 +6,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 help:
 	@echo 'make quickstart  set up this machine, build everything, and train, pack and run a recogniser on the emulated board'
 	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
-	@echo 'make firmware    build the image of BOARD (now: $(BOARD)) as firmware/build/$(BOARD).elf'
+	@echo 'make firmware    build the image of BOARD (now: $(BOARD); `all` for every board) as firmware/build/BOARD.elf'
 	@echo 'make test        run every test, those on the emulated board among them'
 	@echo 'make lint        formatting, clippy, documentation'
 
@@ -25,8 +25,7 @@ firmware:
 test:
 	.ci/test-setup
 	.ci/setup tests
-	firmware/build.sh $(BOARD)
-	.ci/check-targets
+	firmware/build.sh all
 	cargo test --release --workspace
 
 lint:
