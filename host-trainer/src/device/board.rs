@@ -204,8 +204,8 @@ mod tests {
             fs::write(folder.path().join("board.toml"), text).unwrap();
             Board::find(folder.path().to_str().unwrap())
         };
-        let (_, text) = fude_boards::BUILT_IN[0];
-        assert_eq!(own(text).unwrap(), Board::find("qemu-m4").unwrap());
+        let (name, text) = fude_boards::BUILT_IN[0];
+        assert_eq!(own(text).unwrap(), Board::find(name).unwrap());
         let typo = own(&text.replace("[counter]", "[conuter]")).unwrap_err().to_string();
         assert!(typo.contains("board.toml") && typo.contains("conuter"), "{typo}");
         fs::remove_file(folder.path().join("board.toml")).unwrap();

@@ -1,6 +1,6 @@
 //! The device end to end: the board's own image in the emulator, against the same runtime on the host.
 //!
-//! These tests need `qemu-system-arm` and the image (`make setup firmware`); without them they fail and say so.
+//! These tests need the emulators and every board's image (`make setup`, `make firmware BOARD=all`); without them they fail and say so.
 
 use std::fs;
 use std::path::PathBuf;
@@ -52,10 +52,21 @@ fn on_disk(package: &[u8]) -> OnDisk {
     OnDisk { _folder: folder, path }
 }
 
-fn board_and_firmware() -> (Board, Firmware) {
-    let board = Board::find("qemu-m4").unwrap();
+/// A built-in board with its image.
+fn built_in(name: &str) -> (Board, Firmware) {
+    let board = Board::find(name).unwrap();
     let firmware = Firmware::find(&board, None).unwrap_or_else(|error| panic!("{error}"));
     (board, firmware)
+}
+
+fn board_and_firmware() -> (Board, Firmware) {
+    built_in("qemu-m4")
+}
+
+/// Starts a built-in board with [`PACKAGE`].
+fn boot_built_in(name: &str) -> Device {
+    let (board, firmware) = built_in(name);
+    Device::boot(&board, &firmware, &on_disk(PACKAGE).path, false).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn boot(package: &[u8], counting: bool) -> Result<Device, DeviceError> {
@@ -74,31 +85,56 @@ impl LayerObserver for Hashes {
 }
 
 #[test]
-fn the_board_computes_what_the_host_computes() {
+fn every_board_computes_what_the_host_computes() {
     let bytes = AlignedBytes::copy_of(PACKAGE);
     let package = Package::new_checked(bytes.as_slice()).unwrap();
     let mut arena = vec![0; package.arena_bytes()];
     let mut host = Recognizer::new(package.clone(), &mut arena).unwrap();
-    let mut device = boot(PACKAGE, false).unwrap();
-
-    let hello = device.hello().unwrap();
-    assert_eq!((hello.board, hello.model), ("qemu-m4", package.manifest().name.as_str()));
-    assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
-    assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
-    for (side, seed) in (8..40).step_by(3).zip(0..) {
-        let pixels = drawing(side, seed);
-        let mut hashes = Hashes::default();
-        let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
-        let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
-        let found = device.recognize(image(side, &pixels)).unwrap();
-        assert_eq!(found.output, host.logits());
-        assert_eq!(found.layers.hashes.as_slice(), hashes.0);
-        let expected: Vec<_> = expected.iter().map(|answer| (answer.class, answer.score)).collect();
-        let found: Vec<_> = found.top.iter().map(|candidate| (candidate.class, candidate.score)).collect();
-        assert_eq!(found, expected);
+    for (board, _) in fude_boards::BUILT_IN {
+        let mut device = boot_built_in(board);
+        let hello = device.hello().unwrap();
+        assert_eq!((hello.board, hello.model), (*board, package.manifest().name.as_str()));
+        assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
+        assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
+        for (side, seed) in (8..33).step_by(3).zip(0..) {
+            let pixels = drawing(side, seed);
+            let mut hashes = Hashes::default();
+            let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
+            let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
+            let found = device.recognize(image(side, &pixels)).unwrap();
+            assert_eq!(found.output, host.logits(), "{board}");
+            assert_eq!(found.layers.hashes.as_slice(), hashes.0, "{board}");
+            let expected: Vec<_> = expected.iter().map(|answer| (answer.class, answer.score)).collect();
+            let found: Vec<_> = found.top.iter().map(|candidate| (candidate.class, candidate.score)).collect();
+            assert_eq!(found, expected, "{board}");
+        }
+        let log = device.shutdown().unwrap();
+        assert!(log.iter().any(|line| line.text.contains("golden vectors as on the host")), "{board}: {log:?}");
     }
-    let log = device.shutdown().unwrap();
-    assert!(log.iter().any(|line| line.text.contains("golden vectors as on the host")), "{log:?}");
+}
+
+#[test]
+fn displays_of_every_size_are_read_back() {
+    let drawing = drawing(20, 7);
+    for (board, size) in
+        [("qemu-m33", (128, 64)), ("qemu-m3", (160, 128)), ("qemu-m7", (320, 240)), ("qemu-m55", (800, 480))]
+    {
+        let mut device = boot_built_in(board);
+        device.show(image(20, &drawing)).unwrap();
+        let screen = device.screen().unwrap();
+        assert_eq!((screen.width, screen.height), size, "{board}");
+        let greys = screen.pixels.iter().any(|pixel| (1..255).contains(pixel));
+        assert_eq!((greys, screen.pixels.contains(&255)), (board != "qemu-m33", true), "{board}");
+    }
+}
+
+#[test]
+fn a_small_board_says_what_it_cannot_do() {
+    let mut device = boot_built_in("qemu-microbit");
+    let refused = device.show(image(20, &drawing(20, 7))).unwrap_err();
+    assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::NoDisplay))), "{refused}");
+    let refused = device.recognize(image(33, &drawing(33, 7))).unwrap_err();
+    assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { max_pixels: 1024, .. })), "{refused}");
 }
 
 #[test]
@@ -147,7 +183,7 @@ fn a_board_refuses_a_bad_request_and_serves_the_next() {
     assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::BadImage))), "{refused}");
     let too_large = image(1000, &[0; 1_000_000]);
     let refused = device.recognize(too_large).unwrap_err();
-    assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { pixels: 1_000_000 })), "{refused}");
+    assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { pixels: 1_000_000, .. })), "{refused}");
     device.recognize(image(12, &pixels)).unwrap();
 }
 
