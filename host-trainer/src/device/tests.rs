@@ -135,6 +135,12 @@ fn a_small_board_says_what_it_cannot_do() {
     assert!(matches!(refused, DeviceError::Link(LinkError::Refused(Refusal::NoDisplay))), "{refused}");
     let refused = device.recognize(image(33, &drawing(33, 7))).unwrap_err();
     assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { max_pixels: 1024, .. })), "{refused}");
+
+    // The model has 27 layers, and this board's runtime room for 16.
+    let (board, firmware) = built_in("qemu-microbit");
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/quickstart.fude");
+    let refused = Device::boot(&board, &firmware, quickstart.as_ref(), false).map(drop).unwrap_err();
+    assert!(matches!(refused, DeviceError::Ended { code, .. } if code == i32::from(app::exit::PACKAGE)), "{refused}");
 }
 
 #[test]
