@@ -6,7 +6,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 help:
 	@echo 'make quickstart  set up this machine, build everything, and train, pack and run a recogniser on the emulated board'
 	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
-	@echo 'make firmware    build the image of BOARD (now: $(BOARD)) as firmware/build/$(BOARD).elf'
+	@echo 'make firmware    build the image of BOARD (now: $(BOARD); `all` for every board) as firmware/build/BOARD.elf'
 	@echo 'make cuda        build fude with the GPU backend (half an hour; no GPU is needed for it)'
 	@echo 'make doctor      say what this machine lacks, and the remedy'
 	@echo 'make test        run every test, those on the emulated board among them'
@@ -35,10 +35,7 @@ doctor:
 test:
 	.ci/test-setup
 	.ci/setup tests
-	firmware/build.sh $(BOARD)
-	firmware/build.sh rpi-linux
-	firmware/build.sh rpi-linux-armv7
-	.ci/check-targets
+	firmware/build.sh all
 	cargo test --release --workspace
 
 lint:

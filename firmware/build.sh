@@ -2,15 +2,22 @@
 # Builds the image of a board, or its program where it has Linux, and puts it at firmware/build/BOARD.elf.
 #
 #   firmware/build.sh BOARD     BOARD is a folder of boards/, for example qemu-m4
+#   firmware/build.sh all       every board
 #
 # DEFMT_LOG (default: info) sets how much an image logs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 board=${1:-}
+if [ "$board" = all ]; then
+    for description in boards/*/board.toml; do
+        firmware/build.sh "$(basename "$(dirname "$description")")"
+    done
+    exit
+fi
 description=boards/$board/board.toml
 if [ -z "$board" ] || [ ! -f "$description" ]; then
-    echo "usage: firmware/build.sh BOARD, where BOARD is one of:" $(dirname boards/*/board.toml | xargs -n1 basename) >&2
+    echo "usage: firmware/build.sh BOARD, where BOARD is \`all\` or one of:" $(dirname boards/*/board.toml | xargs -n1 basename) >&2
     exit 2
 fi
 
@@ -19,17 +26,15 @@ key() { sed -n "/^\[/q; s/^$1 *= *\"\(.*\)\".*/\1/p" "$description"; }
 target=$(key target)
 core=$(key core)
 case $target in
-    # One file that needs nothing of the system's, whatever its C library.
-    *-linux-*) binary=linux rustflags="'-Ctarget-cpu=$core', '-Ctarget-feature=+crt-static', '-Crelocation-model=static'" ;;
-    *) binary=board rustflags="'-Ctarget-cpu=$core'" ;;
+    *-linux-*) binary=linux ;;
+    *) binary=board ;;
 esac
 
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware
-.ci/cross-cargo "$target" build \
+TARGET_CPU=$core .ci/cross-cargo "$target" build \
     --package fude-firmware --bin "$binary" --features "$board" --release --target-dir "$build_dir" \
-    --config 'profile.release.lto = "fat"' --config 'profile.release.codegen-units = 1' \
-    --config "target.$target.rustflags = [$rustflags]"
+    --config 'profile.release.lto = "fat"' --config 'profile.release.codegen-units = 1'
 
 mkdir -p firmware/build
 # Renamed into place, so that nobody finds half an image.

@@ -2,7 +2,7 @@
 //!
 //! The application is a program among others here: the operating system starts it, gives it memory when it is
 //! touched, and has the streams and the clock that are drivers elsewhere. What the user chooses, the package and
-//! the line, comes from the command line, so there is no `Board` to start: the program puts its
+//! the line, comes from the command line, so the board is not [`BareMetal`](crate::BareMetal): the program puts its
 //! [`Peripherals`](crate::Peripherals) together from the pieces here.
 
 extern crate std;
@@ -17,17 +17,25 @@ use embedded_graphics::pixelcolor::Gray8;
 use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::{Counter, Tick};
+use crate::{Board, Counter, Tick};
 
-/// The folder's name.
-pub const NAME: &str = if cfg!(feature = "rpi-linux-armv7") { "rpi-linux-armv7" } else { "rpi-linux" };
-
-/// Memory for the recogniser's tensors, in bytes. A page of it that no package needs is never given out by the
-/// kernel, so this is only a limit.
-pub const ARENA_BYTES: usize = 64 * 1024 * 1024;
+/// A Raspberry Pi, or whatever machine runs the program.
+pub struct Selected;
 
 /// Memory of the size of a common display.
 pub type Screen = Framebuffer<Gray8, RawU8, LittleEndian, 320, 240, { buffer_size::<Gray8>(320, 240) }>;
+
+impl Board for Selected {
+    const NAME: &'static str = if cfg!(feature = "rpi-linux-armv7") { "rpi-linux-armv7" } else { "rpi-linux" };
+    /// A page that no package needs is never given out by the kernel, so this is only a limit.
+    const ARENA_BYTES: usize = 64 * 1024 * 1024;
+    const MAX_PIXELS: usize = 128 * 128;
+    const MAX_OUTPUT_BYTES: usize = 16 * 1024;
+    const MAX_GLYPH_PIXELS: usize = 64 * 64;
+    type Serial = Line;
+    type Counter = MonotonicClock;
+    type Display = Screen;
+}
 
 /// The line to the host.
 pub struct Line {

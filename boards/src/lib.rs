@@ -8,7 +8,8 @@
 //! | `memory.x` | the same memory regions for the linker; none under an operating system | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
-//! [`display`] holds what boards share: displays, read back where that is possible.
+//! What boards share is a file each: [`display`], and the drivers of Cortex-M boards (`systick.rs`, `cmsdk_uart.rs`,
+//! `memory.rs`), under the features `cortex-m` and `mps`.
 //!
 //! The crate has two readers, and neither pays for the other:
 //!
@@ -20,36 +21,74 @@
 //!
 //! # Adding a board
 //!
-//! Copy a folder, describe the board in its `board.toml` and `memory.x` (a test of this crate holds the two
-//! together), implement [`Board`], add the feature and the line in [`BUILT_IN`].
+//! Copy a folder, describe the board in its `board.toml` and, where a linker script lays its memory out, `memory.x`
+//! (a test of this crate holds the two together), implement [`Board`] for a type `Selected`, add the feature and the
+//! line in [`BUILT_IN`].
 //! `firmware/build.sh NAME` then builds its image.
 
 #![no_std]
 #![deny(missing_docs)]
 // Registers are reached by address. Each use says why it is sound; nothing else in the crate may be unsafe.
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
-#![cfg_attr(not(feature = "qemu-m4"), forbid(unsafe_code))]
+#![cfg_attr(not(feature = "cortex-m"), forbid(unsafe_code))]
 
+#[cfg(feature = "mps")]
+mod cmsdk_uart;
 pub mod display;
+#[cfg(feature = "cortex-m")]
+mod memory;
+#[cfg(feature = "mps")]
+mod systick;
 
 use embedded_io::{Read, Write};
 
 use display::Display;
 
+// The board decides where the log goes: linking this crate installs its `defmt::global_logger`.
+#[cfg(feature = "cortex-m")]
+use defmt_semihosting as _;
+
+#[cfg(feature = "qemu-m0")]
+#[path = "../qemu-m0/board.rs"]
+mod selected;
+#[cfg(feature = "qemu-m3")]
+#[path = "../qemu-m3/board.rs"]
+mod selected;
 #[cfg(feature = "qemu-m4")]
 #[path = "../qemu-m4/board.rs"]
-pub mod qemu_m4;
+mod selected;
+#[cfg(feature = "qemu-m7")]
+#[path = "../qemu-m7/board.rs"]
+mod selected;
+#[cfg(feature = "qemu-m33")]
+#[path = "../qemu-m33/board.rs"]
+mod selected;
+#[cfg(feature = "qemu-m55")]
+#[path = "../qemu-m55/board.rs"]
+mod selected;
+#[cfg(feature = "qemu-microbit")]
+#[path = "../qemu-microbit/board.rs"]
+mod selected;
 
-#[cfg(feature = "qemu-m4")]
-pub use qemu_m4::QemuM4 as Selected;
+#[cfg(feature = "cortex-m")]
+pub use selected::Selected;
 
-#[cfg(any(feature = "rpi-linux", feature = "rpi-linux-armv7"))]
+#[cfg(feature = "linux")]
 #[path = "../rpi-linux/board.rs"]
-pub mod rpi_linux;
+pub mod linux;
+
+#[cfg(feature = "linux")]
+pub use linux::Selected;
 
 /// The boards that ship with Fude: each name with the text of its `board.toml`.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("qemu-m0", include_str!("../qemu-m0/board.toml")),
+    ("qemu-m3", include_str!("../qemu-m3/board.toml")),
     ("qemu-m4", include_str!("../qemu-m4/board.toml")),
+    ("qemu-m7", include_str!("../qemu-m7/board.toml")),
+    ("qemu-m33", include_str!("../qemu-m33/board.toml")),
+    ("qemu-m55", include_str!("../qemu-m55/board.toml")),
+    ("qemu-microbit", include_str!("../qemu-microbit/board.toml")),
     ("rpi-linux", include_str!("../rpi-linux/board.toml")),
     ("rpi-linux-armv7", include_str!("../rpi-linux-armv7/board.toml")),
 ];
@@ -62,6 +101,15 @@ pub trait Board {
     /// RAM set aside for the recogniser's tensors, in bytes.
     const ARENA_BYTES: usize;
 
+    /// Most pixels of an image that the host may send.
+    const MAX_PIXELS: usize;
+
+    /// Most bytes of an output tensor, or of the display's picture, in one answer to the host.
+    const MAX_OUTPUT_BYTES: usize;
+
+    /// Pixels of the largest input glyph that the display shows; 0 on a board without a display.
+    const MAX_GLYPH_PIXELS: usize;
+
     /// The line to the host. Reading blocks until there is at least one byte.
     type Serial: Read + Write;
 
@@ -70,7 +118,10 @@ pub trait Board {
 
     /// What answers are shown on; [`display::NoDisplay`] on a board without.
     type Display: Display + 'static;
+}
 
+/// A board without an operating system, which the firmware itself starts and ends.
+pub trait BareMetal: Board {
     /// Starts the counter, the serial line and the display. `None` when it was called before: there is one board.
     fn init() -> Option<Peripherals<Self::Serial, Self::Counter, Self::Display>>;
 
@@ -107,7 +158,7 @@ pub trait Counter {
     /// Starts again from zero, at the beginning of a tick: what takes the same time then gives the same count.
     fn restart(&mut self);
 
-    /// Ticks since the last restart. Never wraps.
+    /// Ticks since the last restart. If they wrap at all, then not within minutes.
     fn ticks(&self) -> u64;
 }
 
@@ -116,7 +167,13 @@ mod tests {
     extern crate std;
 
     use super::BUILT_IN;
-    use std::{format, fs, path::Path, string::String};
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+    use std::{format, fs, string::String};
+
+    fn folder() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    }
 
     /// The value of `key = value` in the table `[table]` of a `board.toml`, as it is written there.
     fn value<'t>(text: &'t str, table: &str, key: &str) -> &'t str {
@@ -125,17 +182,46 @@ mod tests {
         line.trim_start_matches([' ', '='])
     }
 
+    fn hexadecimal(text: &str) -> u64 {
+        u64::from_str_radix(text.strip_prefix("0x").unwrap(), 16).unwrap()
+    }
+
+    /// Origin and length of a region of `memory.x`.
+    fn region(script: &str, name: &str) -> Option<(u64, u64)> {
+        let line = script.lines().find(|line| line.split(':').next().unwrap().trim() == name)?;
+        let mut numbers = line.split(['=', ',']).map(str::trim).filter(|part| part.starts_with("0x")).map(hexadecimal);
+        Some((numbers.next().unwrap(), numbers.next().unwrap()))
+    }
+
+    #[test]
+    fn every_folder_with_a_description_is_built_in() {
+        let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
+        let described = entries.filter(|entry| entry.path().join("board.toml").is_file());
+        let described: BTreeSet<_> = described.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        let built_in: BTreeSet<_> = BUILT_IN.iter().map(|(name, _)| String::from(*name)).collect();
+        assert_eq!(described, built_in);
+    }
+
     #[test]
     fn the_linker_and_the_host_read_the_same_memory_regions() {
-        for (board, text) in BUILT_IN.iter().filter(|(_, text)| text.contains("[memory.")) {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(board).join("memory.x");
-            let script = fs::read_to_string(path).unwrap();
-            let script: String = script.split_whitespace().collect();
-            for (region, table) in [("FLASH", "memory.flash"), ("MODEL", "memory.model"), ("RAM", "memory.ram")] {
-                let origin = value(text, table, "address").replace('_', "");
-                let length = value(text, table, "size").replace('_', "");
-                let expected = format!("{region}:ORIGIN={origin},LENGTH={length}");
-                assert!(script.contains(&expected), "{board}/memory.x should say {expected}");
+        for (board, text) in BUILT_IN {
+            let script = fs::read_to_string(folder().join(board).join("memory.x"));
+            // An operating system lays its programs out itself.
+            if !text.contains("-none-") {
+                assert!(script.is_err(), "{board} needs no memory.x");
+                continue;
+            }
+            let script = script.unwrap();
+            let (mut ram, stack) = (region(&script, "RAM").unwrap(), region(&script, "STACK"));
+            // A stack of its own is a part of the RAM.
+            if let Some((origin, length)) = stack {
+                assert_eq!(origin + length, ram.0, "{board}: the stack should end where the rest begins");
+                ram = (origin, length + ram.1);
+            }
+            let (flash, model) = (region(&script, "FLASH").unwrap(), region(&script, "MODEL").unwrap());
+            for (found, table) in [(flash, "memory.flash"), (model, "memory.model"), (ram, "memory.ram")] {
+                let number = |key| hexadecimal(&value(text, table, key).replace('_', ""));
+                assert_eq!(found, (number("address"), number("size")), "{board}/memory.x: {table}");
             }
         }
     }

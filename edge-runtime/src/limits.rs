@@ -2,10 +2,10 @@
 //!
 //! A package beyond one of them is refused by the reader, never truncated.
 
-/// Most layers of a model.
-pub const MAX_LAYERS: usize = 64;
-/// Most activation tensors of a model.
-pub const MAX_TENSORS: usize = 72;
+/// Most layers of a model: 64, or 16 with the feature `small-limits`.
+pub const MAX_LAYERS: usize = if cfg!(feature = "small-limits") { 16 } else { 64 };
+/// Most activation tensors of a model: 72, or 18 with the feature `small-limits`.
+pub const MAX_TENSORS: usize = if cfg!(feature = "small-limits") { 18 } else { 72 };
 /// Most answers of one recognition.
 pub const MAX_TOP_K: usize = 10;
 /// Longest model name, in bytes of UTF-8.

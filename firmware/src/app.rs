@@ -2,9 +2,8 @@
 
 use embedded_graphics::image::ImageRaw;
 use embedded_graphics::pixelcolor::Gray8;
-use embedded_io::{Read, Write};
 use fude_boards::display::Display;
-use fude_boards::{Counter, Peripherals};
+use fude_boards::{Board, Counter, Peripherals};
 use fude_runtime::ink;
 use fude_runtime::kernels::Answers;
 use fude_runtime::package::{CRC32, FORMAT_MAJOR, Package};
@@ -13,30 +12,55 @@ use fude_runtime::recognizer::{Recognizer, RecognizerError};
 
 use crate::link::frame;
 use crate::link::message::{
-    Candidate, Hello, Image, Layers, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, ScreenPart,
+    ANSWER_OVERHEAD_BYTES, Candidate, Hello, Image, Layers, MAX_OUTPUT_BYTES, MAX_PIXELS, REQUEST_OVERHEAD_BYTES,
+    Recognition, Refusal, ScreenPart,
 };
 use crate::link::server::{Handler, ServeError, serve};
 use crate::log::{error, info};
 use crate::screen::{Row, Screen};
 
-const RECEIVE_BYTES: usize = frame::decoded_len(MAX_PIXELS + OVERHEAD_BYTES);
-const SEND_BYTES: usize = frame::encoded_len(MAX_OUTPUT_BYTES + OVERHEAD_BYTES);
-/// The largest input glyph that is shown; that of a model with a larger one is left out of the picture.
-const GLYPH_BYTES: usize = 64 * 64;
-
-/// The memory that the application works in, `ARENA` bytes of it for tensors.
-#[repr(C, align(16))]
-pub struct Memory<const ARENA: usize> {
-    arena: [u8; ARENA],
-    receive: [u8; RECEIVE_BYTES],
-    send: [u8; SEND_BYTES],
-    glyph: [u8; GLYPH_BYTES],
+/// The receive buffer of a board that takes images of at most `max_pixels` pixels.
+pub const fn receive_bytes(max_pixels: usize) -> usize {
+    assert!(max_pixels <= MAX_PIXELS, "the link carries no larger images");
+    frame::decoded_len(max_pixels + REQUEST_OVERHEAD_BYTES)
 }
 
-impl<const ARENA: usize> Memory<ARENA> {
+/// The send buffer of a board whose answers hold at most `max_output_bytes` of logits or pixels.
+pub const fn send_bytes(max_output_bytes: usize) -> usize {
+    assert!(max_output_bytes <= MAX_OUTPUT_BYTES, "the link carries no longer answers");
+    frame::encoded_len(max_output_bytes + ANSWER_OVERHEAD_BYTES)
+}
+
+/// The memory that the application works in.
+///
+/// `ARENA` bytes are for tensors, [`receive_bytes`] and [`send_bytes`] for the link, and `GLYPH` for pixels on their
+/// way to and from the display, none where there is no display.
+#[repr(C, align(16))]
+pub struct Memory<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize> {
+    arena: [u8; ARENA],
+    receive: [u8; RECEIVE],
+    send: [u8; SEND],
+    glyph: [u8; GLYPH],
+}
+
+impl<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize>
+    Memory<ARENA, RECEIVE, SEND, GLYPH>
+{
     /// All zeros, so that a `static` of it takes no flash.
-    pub const ZERO: Self =
-        Self { arena: [0; ARENA], receive: [0; RECEIVE_BYTES], send: [0; SEND_BYTES], glyph: [0; GLYPH_BYTES] };
+    pub const ZERO: Self = Self { arena: [0; ARENA], receive: [0; RECEIVE], send: [0; SEND], glyph: [0; GLYPH] };
+}
+
+/// The [`Memory`] type of a board. A macro, for the lengths of arrays cannot be computed from a type parameter.
+#[macro_export]
+macro_rules! memory_of {
+    ($board:ty) => {
+        $crate::app::Memory<
+            { <$board as fude_boards::Board>::ARENA_BYTES },
+            { $crate::app::receive_bytes(<$board as fude_boards::Board>::MAX_PIXELS) },
+            { $crate::app::send_bytes(<$board as fude_boards::Board>::MAX_OUTPUT_BYTES) },
+            { <$board as fude_boards::Board>::MAX_GLYPH_PIXELS },
+        >
+    };
 }
 
 /// Exit codes of the application itself; a host's [`Request::Shutdown`](crate::link::Request) names others.
@@ -51,16 +75,15 @@ pub mod exit {
     pub const LINE: u8 = 5;
 }
 
-/// Runs the application on the board called `board`; returns the exit code.
+/// Runs the application on the board `B`; returns the exit code.
 ///
 /// Every way out is logged. There is no serving without a package that passed its own golden vectors.
-pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
-    board: &str,
-    peripherals: Peripherals<S, C, D>,
-    memory: &mut Memory<ARENA>,
+pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize>(
+    peripherals: Peripherals<B::Serial, B::Counter, B::Display>,
+    memory: &mut Memory<ARENA, RECEIVE, SEND, GLYPH>,
 ) -> u8 {
     let Peripherals { mut serial, counter, display, model_partition } = peripherals;
-    info!("{} firmware {}", board, env!("CARGO_PKG_VERSION"));
+    info!("{} firmware {}", B::NAME, env!("CARGO_PKG_VERSION"));
 
     let package = match Package::new_checked(model_partition) {
         Ok(package) => package,
@@ -84,7 +107,9 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
             return exit::ARENA;
         }
     };
-    let mut application = Application { board, recognizer, counter, display, glyph: &mut memory.glyph };
+    let max_pixels = B::MAX_PIXELS as u32;
+    let glyph = memory.glyph.as_mut_slice();
+    let mut application = Application { board: B::NAME, max_pixels, recognizer, counter, display, glyph };
     match application.self_test() {
         Ok(vectors) => info!("self-test: {} golden vectors as on the host", vectors),
         Err(refusal) => {
@@ -111,11 +136,13 @@ pub fn run<S: Read + Write, C: Counter, D: Display, const ARENA: usize>(
 /// Answers the host's requests with the recogniser.
 struct Application<'a, C, D: 'static> {
     board: &'a str,
+    max_pixels: u32,
     recognizer: Recognizer<'a>,
     counter: C,
     display: Option<&'static mut D>,
-    /// Where the input glyph is made again for the display: the recogniser's own is overwritten by later layers.
-    glyph: &'a mut [u8; GLYPH_BYTES],
+    /// Where the input glyph is made again for the display (the recogniser's own is overwritten by later layers), and
+    /// where a part of the display's picture is put for the host.
+    glyph: &'a mut [u8],
 }
 
 impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
@@ -128,7 +155,7 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
             model: &package.manifest().name,
             model_id: package.model_id(),
             classes: package.classes() as u16,
-            max_pixels: MAX_PIXELS as u32,
+            max_pixels: self.max_pixels,
         }
     }
 
@@ -149,12 +176,11 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
         Ok(Recognition { top: top.collect(), output: self.recognizer.logits(), layers, ticks })
     }
 
-    fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
+    fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
         let display = self.display.as_ref().ok_or(Refusal::NoDisplay)?;
-        let pixels = display.luma().and_then(|luma| luma.get(first as usize..)).ok_or(Refusal::NoDisplay)?;
+        let part = display.read_luma(first as usize, self.glyph).ok_or(Refusal::NoDisplay)?;
         let size = display.bounding_box().size;
-        let pixels = &pixels[..pixels.len().min(MAX_OUTPUT_BYTES)];
-        Ok(ScreenPart { width: size.width as u16, height: size.height as u16, pixels })
+        Ok(ScreenPart { width: size.width as u16, height: size.height as u16, pixels: &self.glyph[..part] })
     }
 
     fn self_test(&mut self) -> Result<u16, Refusal> {
@@ -249,6 +275,8 @@ mod tests {
         top_k: 2,
     };
 
+    const GLYPH_PIXELS: usize = 64 * 64;
+
     type Memory20K = Framebuffer<Gray8, RawU8, LittleEndian, 160, 128, { buffer_size::<Gray8>(160, 128) }>;
 
     /// Counts nothing.
@@ -270,7 +298,8 @@ mod tests {
         let package = Package::new_checked(bytes.as_slice()).unwrap();
         let mut arena = std::vec![0; package.arena_bytes()];
         let recognizer = Recognizer::new(package, &mut arena).unwrap();
-        check(Application { board: "mock", recognizer, counter: Stopped, display, glyph: &mut [0; GLYPH_BYTES] });
+        let glyph = &mut [0; GLYPH_PIXELS];
+        check(Application { board: "mock", max_pixels: 64, recognizer, counter: Stopped, display, glyph });
     }
 
     #[test]
@@ -295,15 +324,15 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_comes_in_parts_that_fit_an_answer() {
-        with_application(Some(Box::leak(Box::new(Memory20K::new()))), |application| {
-            let part = |first| {
+    fn the_screen_comes_in_parts_as_long_as_the_glyph() {
+        with_application(Some(Box::leak(Box::new(Memory20K::new()))), |mut application| {
+            let mut part = |first| {
                 let part = application.screen(first).unwrap();
                 (part.width, part.height, part.pixels.len())
             };
-            assert_eq!(part(0), (160, 128, MAX_OUTPUT_BYTES));
-            assert_eq!(part(MAX_OUTPUT_BYTES as u32), (160, 128, 160 * 128 - MAX_OUTPUT_BYTES));
-            assert_eq!(application.screen(160 * 128 + 1), Err(Refusal::NoDisplay));
+            assert_eq!(part(0), (160, 128, GLYPH_PIXELS));
+            assert_eq!(part(160 * 128 - 1), (160, 128, 1));
+            assert_eq!(application.screen(160 * 128), Err(Refusal::NoDisplay));
         });
     }
 }

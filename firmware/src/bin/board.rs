@@ -6,8 +6,9 @@
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use fude_boards::{Board, Selected};
+use fude_boards::{BareMetal, Board, Selected};
 use fude_firmware::app::{self, Memory};
+use fude_firmware::memory_of;
 
 /// Exit code of a panic, as Rust programs on a host end with it.
 const EXIT_PANIC: u8 = 101;
@@ -17,10 +18,10 @@ const EXIT_FAULT: u8 = 102;
 #[entry]
 fn main() -> ! {
     // `entry` hands the static out as `&mut`: it runs once.
-    static mut MEMORY: Memory<{ Selected::ARENA_BYTES }> = Memory::ZERO;
+    static mut MEMORY: memory_of!(Selected) = Memory::ZERO;
 
     let Some(peripherals) = Selected::init() else { panic!("the board was started before") };
-    Selected::exit(app::run(Selected::NAME, peripherals, MEMORY))
+    Selected::exit(app::run::<Selected, _, _, _, _>(peripherals, MEMORY))
 }
 
 #[panic_handler]

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs, panic};
 
-use fude_boards::Peripherals;
-use fude_boards::rpi_linux::{ARENA_BYTES, Line, MonotonicClock, NAME, Screen};
+use fude_boards::linux::{Line, MonotonicClock, Screen};
+use fude_boards::{Board, Peripherals, Selected};
 use fude_firmware::app::{self, Memory};
+use fude_firmware::memory_of;
 use fude_runtime::package::AlignedBytes;
 use lexopt::prelude::*;
 use log::{LevelFilter, Metadata, Record};
@@ -35,8 +36,11 @@ The link has no password and no encryption: listen to other machines only in a n
 /// Exit code of a program that could not start. The application's own codes are those of `app::exit`.
 const EXIT_NOT_STARTED: u8 = 1;
 
+/// The board's name, which messages start with.
+const NAME: &str = Selected::NAME;
+
 /// A static takes no memory until it is touched; on the stack it would not fit.
-static MEMORY: Mutex<Memory<ARENA_BYTES>> = Mutex::new(Memory::ZERO);
+static MEMORY: Mutex<memory_of!(Selected)> = Mutex::new(Memory::ZERO);
 
 fn main() -> ExitCode {
     let opened = match Command::parse(env::args_os().skip(1)) {
@@ -71,7 +75,7 @@ fn run(line: Line, package: &[u8]) -> u8 {
     let counter = MonotonicClock::start();
     let peripherals = Peripherals { serial: line, counter, display, model_partition: package.as_slice() };
     let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    app::run(NAME, peripherals, &mut *memory)
+    app::run::<Selected, _, _, _, _>(peripherals, &mut *memory)
 }
 
 /// What the command line asks for.

@@ -8,14 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use fude_runtime::limits::{MAX_LAYERS, MAX_TOP_K};
 
-/// Most pixels of an image sent over the link.
+/// Most pixels of an image sent over the link; a small board takes fewer ([`Hello::max_pixels`]).
 pub const MAX_PIXELS: usize = 128 * 128;
 
 /// Most bytes of an output tensor, or of a display's pixels, in one answer.
 pub const MAX_OUTPUT_BYTES: usize = 16 * 1024;
 
-/// More than any message holds besides its pixels or its output tensor.
-pub const OVERHEAD_BYTES: usize = 1024;
+/// The most that a request holds besides its pixels: its kind, sides and numbers.
+pub const REQUEST_OVERHEAD_BYTES: usize = 16;
+
+/// The most that an answer holds besides an output tensor or pixels. A number of a layer takes up to five bytes, two
+/// of them a layer; a candidate takes up to six; names and single numbers are less than the rest.
+pub const ANSWER_OVERHEAD_BYTES: usize = 128 + 10 * MAX_LAYERS + 6 * MAX_TOP_K;
 
 /// What the host asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +54,7 @@ pub struct Image<'a> {
     pub width: u16,
     /// Rows.
     pub height: u16,
-    /// `width * height` pixels, row by row; ink is 255 on 0. At most [`MAX_PIXELS`].
+    /// `width * height` pixels, row by row; ink is 255 on 0. At most [`Hello::max_pixels`].
     pub pixels: &'a [u8],
     /// How many candidates to answer with, at most [`MAX_TOP_K`].
     pub top_k: u8,
@@ -180,4 +184,31 @@ pub enum Refusal {
     /// The answer does not fit the board's send buffer.
     #[error("the answer does not fit the board's send buffer")]
     AnswerTooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame;
+    use super::*;
+    use std::vec;
+
+    const PIXELS: [u8; 300] = [0; 300];
+
+    #[test]
+    fn the_longest_requests_and_answers_fit_their_buffers() {
+        let image = Image { width: u16::MAX, height: u16::MAX, pixels: &PIXELS, top_k: u8::MAX };
+        let mut buffer = vec![0; frame::encoded_len(PIXELS.len() + REQUEST_OVERHEAD_BYTES)];
+        frame::encode(&Request::Recognize(image), &mut buffer).unwrap();
+
+        let candidate = Candidate { class: u16::MAX, score: i16::MIN };
+        let numbers = Vec::from_array([u32::MAX; MAX_LAYERS]);
+        let longest = Response::Recognition(Recognition {
+            top: Vec::from_array([candidate; MAX_TOP_K]),
+            output: &PIXELS,
+            layers: Layers { hashes: numbers.clone(), ticks: numbers },
+            ticks: u64::MAX,
+        });
+        let mut buffer = vec![0; frame::encoded_len(PIXELS.len() + ANSWER_OVERHEAD_BYTES)];
+        frame::encode(&longest, &mut buffer).unwrap();
+    }
 }

@@ -22,7 +22,7 @@ pub trait Handler {
     ///
     /// # Errors
     /// [`Refusal::NoDisplay`] when there is none, or none that can be read.
-    fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal>;
+    fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal>;
 
     /// Runs the golden vectors and returns how many there were.
     ///
@@ -199,7 +199,7 @@ mod tests {
             })
         }
 
-        fn screen(&self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
+        fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
             let pixels = self.screen.get(first as usize..).ok_or(Refusal::NoDisplay)?;
             Ok(ScreenPart { width: self.screen.len() as u16, height: 1, pixels })
         }

@@ -232,8 +232,8 @@ mod tests {
             fs::write(folder.path().join("board.toml"), text).unwrap();
             Board::find(folder.path().to_str().unwrap())
         };
-        let (_, text) = fude_boards::BUILT_IN[0];
-        assert_eq!(own(text).unwrap(), Board::find("qemu-m4").unwrap());
+        let (name, text) = fude_boards::BUILT_IN[0];
+        assert_eq!(own(text).unwrap(), Board::find(name).unwrap());
         let typo = own(&text.replace("[counter]", "[conuter]")).unwrap_err().to_string();
         assert!(typo.contains("board.toml") && typo.contains("conuter"), "{typo}");
         for tick in ["", "ticks = 1", "instructions_per_tick = 1\nnanoseconds_per_tick = 1"] {

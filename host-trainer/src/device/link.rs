@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 
 use fude_firmware::link::frame::{self, EncodeError, FrameDecoder, FrameError, UnknownMessage};
 use fude_firmware::link::message::{
-    Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, OVERHEAD_BYTES, Recognition, Refusal, Request, Response, ScreenPart,
+    ANSWER_OVERHEAD_BYTES, Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, REQUEST_OVERHEAD_BYTES, Recognition, Refusal,
+    Request, Response, ScreenPart,
 };
 
 /// A line to a board, any byte stream. A stream with a read time limit makes a silent board an error.
@@ -12,6 +13,8 @@ pub struct Link<S> {
     stream: S,
     send: Vec<u8>,
     decoder: FrameDecoder<Vec<u8>>,
+    /// What the board takes, once it has said so.
+    max_pixels: usize,
 }
 
 /// What a board's display shows.
@@ -37,11 +40,13 @@ pub enum LinkError {
     /// The line's time limit passed.
     #[error("the board did not answer in time: it hangs, or it is too slow for this model")]
     Silent,
-    /// The image is larger than the link carries.
-    #[error("the image has {pixels} pixels, the device link carries {MAX_PIXELS}: make it smaller")]
+    /// The image is larger than the board takes.
+    #[error("the image has {pixels} pixels, the board takes {max_pixels}: make it smaller")]
     ImageTooLarge {
         /// Its pixels.
         pixels: usize,
+        /// What the board takes.
+        max_pixels: usize,
     },
     /// The request does not fit its buffer.
     #[error(transparent)]
@@ -82,8 +87,9 @@ impl<S: Read + Write> Link<S> {
     pub fn new(stream: S) -> Self {
         Self {
             stream,
-            send: vec![0; frame::encoded_len(MAX_PIXELS + OVERHEAD_BYTES)],
-            decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + OVERHEAD_BYTES)]),
+            send: vec![0; frame::encoded_len(MAX_PIXELS + REQUEST_OVERHEAD_BYTES)],
+            decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + ANSWER_OVERHEAD_BYTES)]),
+            max_pixels: MAX_PIXELS,
         }
     }
 
@@ -92,30 +98,34 @@ impl<S: Read + Write> Link<S> {
     /// # Errors
     /// [`LinkError`].
     pub fn hello(&mut self) -> Result<Hello<'_>, LinkError> {
-        match self.ask(&Request::Hello)? {
-            Response::Hello(hello) => Ok(hello),
+        self.exchange(&Request::Hello)?;
+        match answer(&self.decoder)? {
+            Response::Hello(hello) => {
+                self.max_pixels = hello.max_pixels as usize;
+                Ok(hello)
+            }
             _ => Err(LinkError::Mismatch { request: "hello" }),
         }
     }
 
-    /// Recognises an image of at most [`MAX_PIXELS`] pixels.
+    /// Recognises an image of at most [`Hello::max_pixels`] pixels.
     ///
     /// # Errors
     /// [`LinkError`]; [`LinkError::Refused`] when the sides do not fit the pixels.
     pub fn recognize(&mut self, image: Image<'_>) -> Result<Recognition<'_>, LinkError> {
-        check_carried(&image)?;
+        self.check_carried(&image)?;
         match self.ask(&Request::Recognize(image))? {
             Response::Recognition(recognition) => Ok(recognition),
             _ => Err(LinkError::Mismatch { request: "recognize" }),
         }
     }
 
-    /// Recognises an image of at most [`MAX_PIXELS`] pixels and has the board show the answer on its display.
+    /// Recognises an image of at most [`Hello::max_pixels`] pixels and has the board show the answer on its display.
     ///
     /// # Errors
     /// As [`Self::recognize`]; [`Refusal::NoDisplay`] from a board without a display.
     pub fn show(&mut self, image: Image<'_>) -> Result<Recognition<'_>, LinkError> {
-        check_carried(&image)?;
+        self.check_carried(&image)?;
         match self.ask(&Request::Show(image))? {
             Response::Recognition(recognition) => Ok(recognition),
             _ => Err(LinkError::Mismatch { request: "show" }),
@@ -162,14 +172,23 @@ impl<S: Read + Write> Link<S> {
         }
     }
 
+    fn check_carried(&self, image: &Image<'_>) -> Result<(), LinkError> {
+        match (image.pixels.len(), self.max_pixels) {
+            (pixels, max_pixels) if pixels > max_pixels => Err(LinkError::ImageTooLarge { pixels, max_pixels }),
+            _ => Ok(()),
+        }
+    }
+
     fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>, LinkError> {
+        self.exchange(request)?;
+        answer(&self.decoder)
+    }
+
+    /// Sends `request` and receives the frame that answers it.
+    fn exchange(&mut self, request: &Request<'_>) -> Result<(), LinkError> {
         self.stream.write_all(frame::encode(request, &mut self.send)?)?;
         self.stream.flush()?;
-        self.receive_frame()?;
-        match self.decoder.message()? {
-            Response::Refused(refusal) => Err(LinkError::Refused(refusal)),
-            answer => Ok(answer),
-        }
+        self.receive_frame()
     }
 
     /// Reads up to the end of the next frame. The board sends nothing unasked, so nothing follows it.
@@ -189,10 +208,11 @@ impl<S: Read + Write> Link<S> {
     }
 }
 
-fn check_carried(image: &Image<'_>) -> Result<(), LinkError> {
-    match image.pixels.len() {
-        pixels if pixels > MAX_PIXELS => Err(LinkError::ImageTooLarge { pixels }),
-        _ => Ok(()),
+/// The answer in the frame just received.
+fn answer(decoder: &FrameDecoder<Vec<u8>>) -> Result<Response<'_>, LinkError> {
+    match decoder.message()? {
+        Response::Refused(refusal) => Err(LinkError::Refused(refusal)),
+        answer => Ok(answer),
     }
 }
 
@@ -246,6 +266,19 @@ mod tests {
         let error = hello_answered_by(&[0, 6, 9, crc[0], crc[1], crc[2], crc[3], 0]);
         assert!(matches!(error, LinkError::Frame(FrameError::Version { found: 9 })), "{error}");
         assert!(error.to_string().contains("make firmware"), "{error}");
+    }
+
+    #[test]
+    fn an_image_larger_than_the_board_takes_is_not_sent() {
+        let (mut link, mut board) = line();
+        let (board_name, firmware, model) = ("small", "1", "tiny");
+        let hello =
+            Hello { board: board_name, firmware, format_version: 1, model, model_id: 0, classes: 2, max_pixels: 4 };
+        board.write_all(frame::encode(&Response::Hello(hello), &mut [0; 64]).unwrap()).unwrap();
+        link.hello().unwrap();
+        let image = Image { width: 5, height: 1, pixels: &[0; 5], top_k: 1 };
+        let refused = link.recognize(image).unwrap_err();
+        assert!(matches!(refused, LinkError::ImageTooLarge { pixels: 5, max_pixels: 4 }), "{refused}");
     }
 
     #[test]
