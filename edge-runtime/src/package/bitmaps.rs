@@ -10,7 +10,29 @@ pub struct LabelBitmap<'a> {
     rows: &'a [u8],
 }
 
-impl LabelBitmap<'_> {
+impl<'a> LabelBitmap<'a> {
+    /// A bitmap of `width` columns in `rows`: `height` times the same number of bytes, from the top, the leftmost
+    /// pixel in the most significant bit. `None` where that is no bitmap.
+    ///
+    /// ```
+    /// use fude_runtime::package::LabelBitmap;
+    ///
+    /// let comb = LabelBitmap::new(9, 2, &[0xff, 0x80, 0xaa, 0x80]).unwrap();
+    /// assert!(comb.is_ink(8, 1) && !comb.is_ink(7, 1) && !comb.is_ink(9, 1));
+    /// assert_eq!(LabelBitmap::new(9, 2, &[0xff, 0x80, 0xaa]), None); // no whole rows
+    /// assert_eq!(LabelBitmap::new(9, 2, &[0xff, 0x80]), None); // rows too short
+    /// ```
+    pub const fn new(width: u8, height: u8, rows: &'a [u8]) -> Option<Self> {
+        if width == 0 || height == 0 {
+            return None;
+        }
+        let row_bytes = rows.len() / height as usize;
+        if row_bytes * (height as usize) != rows.len() || row_bytes < (width as usize).div_ceil(8) {
+            return None;
+        }
+        Some(Self { width, height, row_bytes, rows })
+    }
+
     /// Columns, 1 to 255.
     pub const fn width(&self) -> u32 {
         self.width as u32
@@ -58,10 +80,10 @@ impl<'a> LabelBitmaps<'a> {
 
     /// The bitmap of `class`; `None` where the class has none.
     pub fn get(&self, class: usize) -> Option<LabelBitmap<'a>> {
-        let width = *self.widths.get(class).filter(|&&width| width > 0)?;
+        let width = *self.widths.get(class)?;
         let bytes = self.row_bytes * usize::from(self.height);
         // The product is at most the section's length: `read` has seen one cell a class.
         let rows = self.bitmaps.get(class * bytes..)?.get(..bytes)?;
-        Some(LabelBitmap { width, height: self.height, row_bytes: self.row_bytes, rows })
+        LabelBitmap::new(width, self.height, rows)
     }
 }
