@@ -11,6 +11,7 @@
 //! - [`train`]: batches, the loop, run folders.
 //! - [`quantize`]: fake quantisation in training, integers afterwards.
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
+//! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`device`]: boards, emulators and the device link.
 //! - [`cli`]: one file a subcommand of `fude`.
@@ -24,6 +25,7 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod files;
+pub mod label_font;
 pub mod model;
 pub mod package;
 pub mod quantize;

@@ -7,6 +7,7 @@
 mod data;
 mod eval;
 mod export;
+mod fonts;
 mod inspect;
 mod outcome;
 mod progress;

@@ -39,7 +39,7 @@ fn a_board_with_other_weights_is_found_out() {
     let bias = last.bias.map(|bias| bias.map(|bias| bias + 0.5));
     checkpoint.network.layers.push(fude_trainer::model::Layer { bias, ..last });
     let doctored = copy.path("doctored.fude");
-    fs::write(&doctored, pack(&checkpoint, &[]).unwrap()).unwrap();
+    fs::write(&doctored, pack(&checkpoint, &[], None).unwrap()).unwrap();
 
     // A board of one's own, described as the built-in one but for the package that its emulator loads.
     let description = fs::read_to_string(repository().join("boards/qemu-m4/board.toml")).unwrap();
