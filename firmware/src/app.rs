@@ -1,23 +1,19 @@
 //! From boot to serving: check the package, run its golden vectors, answer the host.
 
-use embedded_graphics::image::ImageRaw;
-use embedded_graphics::pixelcolor::Gray8;
 use fude_boards::display::Display;
 use fude_boards::{Board, Counter, Peripherals};
 use fude_runtime::ink;
-use fude_runtime::kernels::Answers;
-use fude_runtime::package::{CRC32, FORMAT_MAJOR, Package};
-use fude_runtime::profile::LayerObserver;
+use fude_runtime::package::{FORMAT_MAJOR, Package};
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 
+use crate::answer::{self, Answer};
 use crate::link::frame;
 use crate::link::message::{
-    ANSWER_OVERHEAD_BYTES, Candidate, Hello, Image, Layers, MAX_OUTPUT_BYTES, MAX_PIXELS, REQUEST_OVERHEAD_BYTES,
-    Recognition, Refusal, ScreenPart,
+    ANSWER_OVERHEAD_BYTES, Candidate, Hello, Image, MAX_OUTPUT_BYTES, MAX_PIXELS, REQUEST_OVERHEAD_BYTES, Recognition,
+    Refusal, ScreenPart,
 };
 use crate::link::server::{Handler, ServeError, serve};
 use crate::log::{error, info};
-use crate::screen::{Row, Screen};
 
 /// The receive buffer of a board that takes images of at most `max_pixels` pixels.
 pub const fn receive_bytes(max_pixels: usize) -> usize {
@@ -165,15 +161,16 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
         }
         let image_view = ink::Image::new(image.width.into(), image.height.into(), image.pixels);
         let image_view = image_view.ok_or(Refusal::BadImage)?;
-        let mut meter = Meter::new(&mut self.counter);
-        let answers = self.recognizer.recognize_observed(&image_view, image.top_k.into(), &mut meter);
-        let (layers, ticks) = meter.finish();
-        let answers = answers.map_err(refuse)?;
+        let answer = answer::recognize(&mut self.recognizer, &mut self.counter, &image_view, image.top_k.into());
+        let answer = answer.map_err(refuse)?;
         if shown {
-            self.show(&image_view, &answers)?;
+            let display = self.display.as_mut().ok_or(Refusal::NoDisplay)?;
+            answer::show(&answer, &self.recognizer, &image_view, self.glyph, *display)
+                .map_err(|_| Refusal::DisplayFailed)?;
         }
-        let top = answers.into_iter().map(|answer| Candidate { class: answer.class, score: answer.score });
-        Ok(Recognition { top: top.collect(), output: self.recognizer.logits(), layers, ticks })
+        let Answer { best, layers, cost } = answer;
+        let top = best.into_iter().map(|answer| Candidate { class: answer.class, score: answer.score });
+        Ok(Recognition { top: top.collect(), output: self.recognizer.logits(), layers, ticks: cost.ticks })
     }
 
     fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
@@ -188,70 +185,10 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
     }
 }
 
-impl<C, D: Display> Application<'_, C, D> {
-    /// Draws the input glyph of `image` and the answers that the recogniser has just given.
-    fn show(&mut self, image: &ink::Image<'_>, answers: &Answers) -> Result<(), Refusal> {
-        let display = self.display.as_mut().ok_or(Refusal::NoDisplay)?;
-        let (package, input) = (self.recognizer.package(), self.recognizer.package().input());
-        let size = (usize::from(input.width), usize::from(input.height));
-        let glyph = self.glyph.get_mut(..size.0 * size.1).map(|glyph| {
-            ink::normalize(image, package.manifest().preprocessing, size, glyph);
-            ImageRaw::<Gray8>::new(glyph, size.0 as u32)
-        });
-
-        // Softmax over all classes, as `fude recognize` has it. The best score comes off first: no exponent overflows.
-        let best = answers.first().map_or(0, |answer| answer.score);
-        let odds = |score: i16| libm::expf((f32::from(score) - f32::from(best)) * package.output().scale);
-        let total: f32 = self.recognizer.scores().map(odds).sum();
-        let rows = answers.iter().map(|answer| Row {
-            class: answer.class,
-            label: package.label(answer.class.into()),
-            percent: libm::roundf(100.0 * odds(answer.score) / total) as u8,
-        });
-        let screen = Screen { title: &package.manifest().name, glyph, rows: rows.collect() };
-        screen.draw(*display).map_err(|_| Refusal::DisplayFailed)
-    }
-}
-
 fn refuse(error: RecognizerError) -> Refusal {
     match error {
         RecognizerError::SelfTest { vector } => Refusal::SelfTestFailed { vector },
         _ => Refusal::Recognizer,
-    }
-}
-
-/// Measures a recognition layer by layer. Its own work, hashing above all, counts nowhere.
-struct Meter<'c, C> {
-    counter: &'c C,
-    layers: Layers,
-    layer_start: u64,
-    own_ticks: u64,
-}
-
-impl<'c, C: Counter> Meter<'c, C> {
-    fn new(counter: &'c mut C) -> Self {
-        counter.restart();
-        Self { counter, layers: Layers::default(), layer_start: 0, own_ticks: 0 }
-    }
-
-    /// What each layer did, and the ticks of it all.
-    fn finish(self) -> (Layers, u64) {
-        let ticks = self.counter.ticks() - self.own_ticks;
-        (self.layers, ticks)
-    }
-}
-
-impl<C: Counter> LayerObserver for Meter<'_, C> {
-    fn before(&mut self, _index: usize) {
-        self.layer_start = self.counter.ticks();
-    }
-
-    fn after(&mut self, _index: usize, output: &[u8]) {
-        let end = self.counter.ticks();
-        // A layer beyond the capacity cannot be: the package reader admits no more than `MAX_LAYERS`.
-        let _ = self.layers.ticks.push((end - self.layer_start) as u32);
-        let _ = self.layers.hashes.push(CRC32.checksum(output));
-        self.own_ticks += self.counter.ticks() - end;
     }
 }
 
@@ -260,6 +197,7 @@ mod tests {
     use std::boxed::Box;
 
     use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
+    use embedded_graphics::pixelcolor::Gray8;
     use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU8};
     use fude_boards::Tick;
     use fude_boards::display::NoDisplay;

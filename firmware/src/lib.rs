@@ -3,7 +3,8 @@
 //! | module | is | runs on |
 //! |---|---|---|
 //! | [`link`] | messages, frames and the server of the device link | board and host |
-//! | [`screen`] | what the display shows, drawn by `embedded-graphics` | board (and host, in tests) |
+//! | [`answer`] | one picture recognised, measured and shown | board and host |
+//! | [`screen`] | what the display shows, drawn by `embedded-graphics` | board and host |
 //! | [`app`] | from boot to serving: check the package, run its golden vectors, answer the host | board (and host, in tests) |
 //!
 //! The library touches no register and no board: it sees a board through [`fude_boards::Board`], which a test
@@ -22,6 +23,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod answer;
 pub mod app;
 pub mod link;
 mod log;

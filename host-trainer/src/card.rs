@@ -3,6 +3,8 @@
 use fude_runtime::package::Package;
 use serde_json::Value;
 
+use crate::package::count_label_bitmaps;
+
 /// What only people know.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -36,6 +38,7 @@ pub fn markdown(package: &Package<'_>, measured: &Value, facts: &Facts) -> Strin
          | classes | {classes} |\n\
          | package | {package_bytes} bytes |\n\
          | arena | {arena} bytes |\n\
+         | labels with a bitmap for displays | {label_bitmaps} |\n\
          | parameters | {parameters} |\n\
          | multiply-accumulates a glyph | {macs} |\n\
          | flash with firmware on {board_name} | {flash} |\n\
@@ -56,6 +59,7 @@ pub fn markdown(package: &Package<'_>, measured: &Value, facts: &Facts) -> Strin
         classes = package.classes(),
         package_bytes = package.package_bytes(),
         arena = package.arena_bytes(),
+        label_bitmaps = count_label_bitmaps(package),
         parameters = cost.parameters,
         macs = cost.macs,
         board_name = text(&board["name"]),

@@ -11,6 +11,7 @@
 //! - [`train`]: batches, the loop, run folders.
 //! - [`quantize`]: fake quantisation in training, integers afterwards.
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
+//! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`device`]: boards, emulators and the device link.
 //! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
@@ -27,6 +28,7 @@ pub mod device;
 pub mod doctor;
 pub mod evaluate;
 pub mod files;
+pub mod label_font;
 pub mod machine;
 pub mod model;
 pub mod package;

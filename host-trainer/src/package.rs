@@ -10,6 +10,7 @@ use fude_runtime::recognizer::{Recognizer, RecognizerError};
 use thiserror::Error;
 
 use crate::files::{self, FileError};
+use crate::label_font::{self, LabelFont};
 use crate::quantize::{LowerError, Lowered, lower};
 use crate::train::{Checkpoint, RunInfo, Stage};
 
@@ -94,11 +95,16 @@ impl PackageFile {
 }
 
 /// Packs a quantised checkpoint. `golden` are input glyphs (`side × side` bytes, ink 255 on 0) that become
-/// the board's self-test, with the logits that this host computes of them.
+/// the board's self-test, with the logits that this host computes of them. Labels that `label_font` has are packed as
+/// bitmaps too.
 ///
 /// # Errors
 /// Where the checkpoint has no ranges, or the model exceeds the format.
-pub fn pack(checkpoint: &Checkpoint, golden: &[Vec<u8>]) -> Result<Vec<u8>, PackingError> {
+pub fn pack(
+    checkpoint: &Checkpoint,
+    golden: &[Vec<u8>],
+    label_font: Option<&LabelFont>,
+) -> Result<Vec<u8>, PackingError> {
     let info = &checkpoint.info;
     if checkpoint.stage == Stage::Float {
         return Err(PackingError::NotQuantized);
@@ -108,6 +114,11 @@ pub fn pack(checkpoint: &Checkpoint, golden: &[Vec<u8>]) -> Result<Vec<u8>, Pack
     let name = info.name.as_str().try_into().map_err(|_| PackingError::Name(info.name.clone()))?;
     let manifest = Manifest { name, preprocessing: info.preprocessing, label_bytes: 1, graph };
     let labels: Vec<&str> = info.classes.iter().map(String::as_str).collect();
+
+    if let Some(font) = label_font {
+        let bitmaps: Vec<Vec<bool>> = labels.iter().map(|label| font.render(label)).collect();
+        builder.set_label_bitmaps(label_font::ROWS, &bitmaps).map_err(PackingError::Format)?;
+    }
 
     let bytes = builder.finish(&manifest, &labels).map_err(PackingError::Format)?;
     add_golden(&mut builder, &bytes, &manifest.graph, golden)?;
@@ -126,6 +137,11 @@ pub fn check_names(info: &RunInfo) -> Result<(), PackingError> {
         Some(label) => Err(PackingError::Label(label.clone())),
         None => Ok(()),
     }
+}
+
+/// How many classes of `package` have a bitmap of their label.
+pub fn count_label_bitmaps(package: &Package<'_>) -> usize {
+    (0..package.classes()).filter(|&class| package.label_bitmap(class).is_some()).count()
 }
 
 fn add_golden(

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "std")]
 mod aligned;
+mod bitmaps;
 mod error;
 mod header;
 mod manifest;
@@ -19,6 +20,7 @@ mod writer;
 
 #[cfg(feature = "std")]
 pub use aligned::AlignedBytes;
+pub use bitmaps::LabelBitmap;
 pub use error::PackageError;
 pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC, WeightLayout};
 pub use manifest::{Fit, Manifest, Preprocessing};
@@ -106,6 +108,11 @@ impl<'a> Package<'a> {
     /// Labels of all classes in order.
     pub fn labels(&self) -> impl Iterator<Item = &'a str> + '_ {
         (0..self.classes()).map(|class| self.label(class))
+    }
+
+    /// The picture of the label of `class`; `None` where the package has none of it.
+    pub fn label_bitmap(&self, class: usize) -> Option<LabelBitmap<'a>> {
+        self.sections.label_bitmap(class, self.classes())
     }
 
     /// Bias, multipliers and weights of the layer at `index`; empty slices for layers without any.

@@ -1,5 +1,6 @@
 //! The section table and the raw sections behind it.
 
+use super::bitmaps::{LabelBitmap, LabelBitmaps};
 use super::header::{field, read_u32};
 use super::{Header, Manifest, PackageError};
 use crate::graph::Graph;
@@ -18,6 +19,8 @@ pub enum SectionKind {
     Labels = 3,
     /// Inputs, each followed by its logits.
     Golden = 4,
+    /// Pictures of the labels (since format 1.1).
+    LabelBitmaps = 5,
 }
 
 /// Bytes of one entry of the section table: kind, offset, length.
@@ -53,6 +56,7 @@ pub(super) struct Sections<'a> {
     pub weights: &'a [u8],
     labels: &'a [u8],
     golden: &'a [u8],
+    label_bitmaps: &'a [u8],
 }
 
 impl<'a> Sections<'a> {
@@ -67,6 +71,7 @@ impl<'a> Sections<'a> {
             weights: required(SectionKind::Weights)?,
             labels: required(SectionKind::Labels)?,
             golden: find(SectionKind::Golden)?.unwrap_or(&[]),
+            label_bitmaps: find(SectionKind::LabelBitmaps)?.unwrap_or(&[]),
         })
     }
 
@@ -87,6 +92,9 @@ impl<'a> Sections<'a> {
         }
         if !self.golden.len().is_multiple_of(input.bytes() + output.bytes()) {
             return Err(PackageError::Section { kind: SectionKind::Golden });
+        }
+        if !self.label_bitmaps.is_empty() && LabelBitmaps::read(self.label_bitmaps, classes).is_none() {
+            return Err(PackageError::Section { kind: SectionKind::LabelBitmaps });
         }
         for index in 0..graph.layers.len() {
             let parameters = self.parameters(graph, index);
@@ -120,6 +128,11 @@ impl<'a> Sections<'a> {
     pub fn label(&self, class: usize, label_bytes: u8) -> &'a str {
         let label = self.labels.chunks_exact(usize::from(label_bytes)).nth(class).unwrap_or(&[]);
         core::str::from_utf8(label).unwrap_or("").trim_end_matches('\0')
+    }
+
+    /// The picture of the label of `class`, one of `classes`; `None` where there is none.
+    pub fn label_bitmap(&self, class: usize, classes: usize) -> Option<LabelBitmap<'a>> {
+        LabelBitmaps::read(self.label_bitmaps, classes)?.get(class)
     }
 
     /// The golden vectors.

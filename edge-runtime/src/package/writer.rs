@@ -2,6 +2,7 @@
 
 use std::vec::Vec;
 
+use super::bitmaps;
 use super::header::{MAGIC, field};
 use super::sections::ENTRY_BYTES;
 use super::{
@@ -15,6 +16,7 @@ use crate::limits::ALIGNMENT;
 pub struct PackageBuilder {
     weights: Vec<u8>,
     golden: Vec<u8>,
+    label_bitmaps: Vec<u8>,
 }
 
 impl PackageBuilder {
@@ -40,6 +42,38 @@ impl PackageBuilder {
         self.golden.extend_from_slice(output);
     }
 
+    /// Gives the labels pictures: `bitmaps` are in class order, each `height` rows of pixels from the top, ink `true`,
+    /// and empty for a label without. None of them, or no bitmaps at all, leaves the section out.
+    ///
+    /// # Errors
+    /// [`PackageError::Section`] where a bitmap is no whole number of rows or has more than 255 columns.
+    pub fn set_label_bitmaps(&mut self, height: u8, bitmaps: &[Vec<bool>]) -> Result<(), PackageError> {
+        let rows = usize::from(height).max(1);
+        let width =
+            |bitmap: &Vec<bool>| u8::try_from(bitmap.len() / rows).ok().filter(|_| bitmap.len().is_multiple_of(rows));
+        let widths: Option<Vec<u8>> = bitmaps.iter().map(width).collect();
+        let widths = widths.ok_or(PackageError::Section { kind: SectionKind::LabelBitmaps })?;
+        let cell_width = widths.iter().copied().max().unwrap_or(0);
+        self.label_bitmaps.clear();
+        if cell_width == 0 {
+            return Ok(());
+        }
+        let mut header = [0; bitmaps::HEADER_BYTES];
+        (header[0], header[1]) = (cell_width, height);
+        self.label_bitmaps.extend_from_slice(&header);
+        self.label_bitmaps.extend_from_slice(&widths);
+        let row_bytes = usize::from(cell_width).div_ceil(8);
+        for (bitmap, &width) in bitmaps.iter().zip(&widths) {
+            let start = self.label_bitmaps.len();
+            self.label_bitmaps.resize(start + rows * row_bytes, 0);
+            for place in (0..bitmap.len()).filter(|&place| bitmap[place]) {
+                let (x, y) = (place % usize::from(width), place / usize::from(width));
+                self.label_bitmaps[start + y * row_bytes + x / 8] |= 0x80 >> (x % 8);
+            }
+        }
+        Ok(())
+    }
+
     /// Lays out the package. `labels` are in class order; `manifest.label_bytes` is set here.
     ///
     /// # Errors
@@ -56,12 +90,15 @@ impl PackageBuilder {
         let arena_bytes = manifest.graph.arena_bytes() as u32;
         let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;
 
-        let sections = [
+        let mut sections = std::vec![
             (SectionKind::Manifest, manifest.as_slice()),
             (SectionKind::Weights, &self.weights),
             (SectionKind::Labels, &label_section),
             (SectionKind::Golden, &self.golden),
         ];
+        if !self.label_bitmaps.is_empty() {
+            sections.push((SectionKind::LabelBitmaps, &self.label_bitmaps));
+        }
         let bytes = lay_out(&sections, arena_bytes);
         Package::new_checked(AlignedBytes::copy_of(&bytes).as_slice())?;
         Ok(bytes)

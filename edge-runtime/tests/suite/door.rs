@@ -23,6 +23,13 @@ fn exercise(bytes: &[u8]) -> Result<(), PackageError> {
     assert!(package.labels().all(|label| label.len() <= 16));
     assert_eq!(package.label(package.classes()), "");
     let _ = (package.model_id(), package.golden().count());
+    for bitmap in (0..=package.classes()).filter_map(|class| package.label_bitmap(class)) {
+        let (width, height) = (bitmap.width(), bitmap.height());
+        assert!(width > 0 && height > 0);
+        let ink =
+            (0..height + 2).flat_map(|y| (0..width + 9).map(move |x| (x, y))).filter(|&(x, y)| bitmap.is_ink(x, y));
+        assert!(ink.into_iter().all(|(x, y)| x < width && y < height));
+    }
 
     let work = package.graph().total_cost().macs as usize + package.graph().arena_bytes();
     if work > 1 << 22 || package.arena_bytes() > 1 << 28 {
@@ -116,7 +123,7 @@ fn every_flipped_bit_with_a_new_checksum_is_refused_or_runs() {
 fn header_errors_have_names() {
     use PackageError::{Checksum, Graph, Header, Layout, Misaligned, NotAPackage, Version};
     assert_eq!(error_after(|bytes| bytes[0] = 0), Err(NotAPackage));
-    assert_eq!(error_after(|bytes| put_u16(bytes, 8, 2)), Err(Version { major: 2, minor: 0 }));
+    assert_eq!(error_after(|bytes| put_u16(bytes, 8, 2)), Err(Version { major: 2, minor: 1 }));
     assert_eq!(error_after(|bytes| put_u16(bytes, 10, 9)), Ok(()), "minor versions stay readable");
     assert_eq!(error_after(|bytes| put_u32(bytes, 12, 60)), Err(Header));
     assert_eq!(error_after(|bytes| put_u16(bytes, 16, 7)), Err(Layout { layout: 7 }));
@@ -142,21 +149,21 @@ fn header_errors_have_names() {
 
 #[test]
 fn section_errors_have_names() {
-    use SectionKind::{Golden, Labels, Manifest, Weights};
-    for kind in [Manifest, Weights, Labels, Golden] {
+    use SectionKind::{Golden, LabelBitmaps, Labels, Manifest, Weights};
+    for kind in [Manifest, Weights, Labels, Golden, LabelBitmaps] {
         let error = Err(PackageError::Section { kind });
         let entry = table_entry(kind);
         assert_eq!(error_after(|bytes| add_to_u32(bytes, entry + 4, 4)), error, "misaligned");
         assert_eq!(error_after(|bytes| put_u32(bytes, entry + 4, 96)), error, "inside the section table");
         assert_eq!(error_after(|bytes| put_u32(bytes, entry + 8, 1 << 20)), error, "longer than the package");
         assert_eq!(error_after(|bytes| put_u32(bytes, entry + 8, u32::MAX)), error, "past the address space");
-        if kind == Golden {
+        if [Golden, LabelBitmaps].contains(&kind) {
             assert_eq!(error_after(|bytes| put_u32(bytes, entry, 77)), Ok(()), "unknown sections are skipped");
         } else {
             assert_eq!(error_after(|bytes| put_u32(bytes, entry, 77)), error, "missing");
         }
     }
-    for kind in [Labels, Golden] {
+    for kind in [Labels, Golden, LabelBitmaps] {
         for change in [-1, 1] {
             let changed = error_after(|bytes| add_to_u32(bytes, table_entry(kind) + 8, change));
             assert_eq!(changed, Err(PackageError::Section { kind }), "{change} bytes");
@@ -171,6 +178,61 @@ fn section_errors_have_names() {
         bytes[labels.start + 3] = 0xff; // the second of three labels of three bytes
     });
     assert_eq!(label, Err(PackageError::Label { class: 1 }));
+}
+
+#[test]
+fn label_bitmaps_have_one_cell_a_class() {
+    let error = Err(PackageError::Section { kind: SectionKind::LabelBitmaps });
+    // Cell width 9, height 7, two reserved bytes, three widths 9, 5 and 0.
+    for (place, byte, expected) in [
+        (0, 0, error),
+        (0, 8, error),
+        (0, 16, Ok(())), // as many bytes a row
+        (0, 17, error),
+        (1, 0, error),
+        (1, 6, error),
+        (1, 8, error),
+        (2, 0xff, Ok(())),
+        (3, 0xff, Ok(())),
+        (4, 10, error),
+        (4, 0, Ok(())), // this label has none then
+        (5, 9, Ok(())),
+        (6, 255, error),
+        (7, 0xff, Ok(())),
+    ] {
+        let found = error_after(|bytes| {
+            let start = section(bytes, SectionKind::LabelBitmaps).start;
+            bytes[start + place] = byte;
+        });
+        assert_eq!(found, expected, "{byte} at {place}");
+    }
+    let shortened = |length| error_after(|bytes| put_u32(bytes, table_entry(SectionKind::LabelBitmaps) + 8, length));
+    assert_eq!(shortened(0), Ok(()), "an empty section is none");
+    for length in [1, 3, 4, 6, 7] {
+        assert_eq!(shortened(length), error, "{length} bytes");
+    }
+}
+
+#[test]
+fn the_writer_takes_bitmaps_of_whole_rows_for_every_class() {
+    let with = |height, bitmaps: &[Vec<bool>]| {
+        let mut model = every_operator();
+        model.parameters.set_label_bitmaps(height, bitmaps).and_then(|()| model.finish(&LABELS)).map(|_| ())
+    };
+    let error = Err(PackageError::Section { kind: SectionKind::LabelBitmaps });
+    let (none, ten) = (Vec::new, || vec![true; 10]);
+    assert_eq!(with(2, &[ten(), none(), ten()]), Ok(()));
+    assert_eq!(with(2, &[ten(), none()]), error, "two bitmaps for three classes");
+    assert_eq!(with(3, &[ten(), none(), none()]), error, "ten pixels in three rows");
+    assert_eq!(with(1, &[vec![true; 256], none(), none()]), error, "256 columns");
+    assert_eq!(with(0, &[ten(), none(), none()]), error, "no rows");
+    // Without any bitmap there is no section.
+    for bitmaps in [&[][..], &[none(), none(), none()]] {
+        let mut model = every_operator();
+        model.parameters.set_label_bitmaps(16, bitmaps).expect("nothing to refuse");
+        let bytes = AlignedBytes::copy_of(&model.finish(&LABELS).expect("a sound model"));
+        assert_eq!(Package::new_checked(bytes.as_slice()).map(|package| package.header().sections), Ok(4));
+    }
 }
 
 #[test]

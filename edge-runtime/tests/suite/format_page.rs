@@ -51,12 +51,13 @@ fn the_page_shows_the_package_of_the_two_halves() {
 
 /// Sixteen bytes a line, a heading for each part of the package.
 fn dump(package: &[u8]) -> String {
-    let mut parts: Vec<(&str, Range<usize>)> = vec![("header", 0..64), ("section table", 64..112)];
+    let mut parts: Vec<(&str, Range<usize>)> = vec![("header", 0..64), ("section table", 64..124)];
     for (name, kind) in [
         ("manifest", SectionKind::Manifest),
         ("weights", SectionKind::Weights),
         ("labels", SectionKind::Labels),
         ("golden vectors", SectionKind::Golden),
+        ("label bitmaps", SectionKind::LabelBitmaps),
     ] {
         parts.push((name, section(package, kind)));
     }

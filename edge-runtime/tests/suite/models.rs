@@ -126,6 +126,13 @@ pub fn halves() -> Vec<u8> {
 
     let left_half: Vec<u8> = [127, 127, 128, 128].repeat(4); // as i8: 127, 127, −128, −128
     model.parameters.push_golden(&left_half, &[127, 128]);
+    model
+        .parameters
+        .set_label_bitmaps(
+            5,
+            &[bitmap(["...#.", "..##.", ".###.", "..##.", "...#."]), bitmap([".#..", ".##.", ".###", ".##.", ".#.."])],
+        )
+        .expect("small bitmaps");
     let manifest = Manifest {
         name: "halves".try_into().expect("a short name"),
         preprocessing: Preprocessing { fit: Fit::WholeImage, ink_threshold: 64 },
@@ -134,10 +141,15 @@ pub fn halves() -> Vec<u8> {
     model.parameters.finish(&manifest, &["左", "右"]).expect("a test model is sound")
 }
 
+/// A bitmap drawn with `#`.
+fn bitmap<const ROWS: usize>(rows: [&str; ROWS]) -> Vec<bool> {
+    rows.concat().chars().map(|pixel| pixel == '#').collect()
+}
+
 /// Labels of [`every_operator`].
 pub const LABELS: [&str; 3] = ["あ", "7", "漢"];
 
-/// Every operator once or more, logits of 16 bits, two golden vectors; planned.
+/// Every operator once or more, logits of 16 bits, two golden vectors, a bitmap of two labels; planned.
 pub fn every_operator() -> Model {
     let mut random = Random(1);
     let mut model = Model::new(8, 8);
@@ -152,6 +164,10 @@ pub fn every_operator() -> Model {
     let largest = model.pool(&mut random, sum, Window::square(2, 2, 0), false);
     model.logits(&mut random, largest, 3, ElementType::Int16);
     let inputs: Vec<Vec<u8>> = (0..2).map(|_| (0..64).map(|_| random.word() as u8).collect()).collect();
+    // あ in a cell of nine columns, 7 in five of them, 漢 without a bitmap.
+    let a = ["..#......", ".#######.", "..#..#...", ".######..", "#.#.#..##", "#..#...#.", ".##...#.."];
+    let seven = ["#####", "....#", "...#.", "...#.", "..#..", "..#..", "..#.."];
+    model.parameters.set_label_bitmaps(7, &[bitmap(a), bitmap(seven), Vec::new()]).expect("small bitmaps");
     model.pack_with_golden(&LABELS, &inputs);
     model
 }
@@ -316,12 +332,12 @@ fn random_window(random: &mut Random, (height, width): (u16, u16), padded: bool)
     Window { size: (rows.0, columns.0), stride: (rows.1, columns.1), pad_rows: rows.2, pad_columns: columns.2 }
 }
 
-/// Place of the entry of `kind` in the section table of a package with all four sections.
+/// Place of the entry of `kind` in the section table of a package with all sections.
 pub fn table_entry(kind: SectionKind) -> usize {
     64 + 12 * (kind as usize - 1)
 }
 
-/// Where the section of `kind` lies in a package with all four sections.
+/// Where the section of `kind` lies in a package with all sections.
 pub fn section(package: &[u8], kind: SectionKind) -> Range<usize> {
     let word = |place: usize| u32::from_le_bytes(package[place..place + 4].try_into().expect("four bytes")) as usize;
     let entry = table_entry(kind);

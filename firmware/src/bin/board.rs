@@ -6,7 +6,7 @@
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use fude_boards::{BareMetal, Board, Selected};
+use fude_boards::{BareMetal, Selected};
 use fude_firmware::app::{self, Memory};
 use fude_firmware::memory_of;
 

@@ -1,16 +1,18 @@
 //! `fude export`: a checkpoint becomes a package.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::data::{DataArguments, Part};
 use super::outcome::{grouped, rows};
-use super::{CliError, Outcome};
+use super::progress::say;
+use super::{CliError, Outcome, fonts};
 use crate::evaluate::image_of;
 use crate::files::write_atomically;
-use crate::package::{PackageFile, PackingError, pack};
+use crate::label_font::{DEFAULT_FACE, LabelFont};
+use crate::package::{PackageFile, PackingError, count_label_bitmaps, pack};
 use crate::train::{ComputeChoice, RunFolder, compute_device, image_to_input};
 
 /// Golden vectors of a package.
@@ -19,7 +21,8 @@ const GOLDEN_VECTORS: usize = 4;
 /// Pack a quantised run for boards.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  fude export runs/kanji --out kanji.fude --data fonts:/usr/share/fonts --characters grade1")]
+  fude export runs/kanji --out kanji.fude --data fonts:/usr/share/fonts --characters grade1
+  fude export runs/kanji --out kanji.fude --data folder:glyphs --label-font ipaexg.ttf")]
 pub struct ExportArguments {
     /// Folder that `fude train` and `fude qat` wrote.
     #[arg(value_name = "RUN")]
@@ -30,6 +33,9 @@ pub struct ExportArguments {
     /// Data whose first samples become the board's self-test.
     #[command(flatten)]
     pub data: DataArguments,
+    /// Font of the labels on a board's display, or `none`: an installed GNU Unifont otherwise.
+    #[arg(long, value_name = "FILE|none")]
+    pub label_font: Option<PathBuf>,
 }
 
 /// What was packed.
@@ -45,6 +51,8 @@ pub struct Exported {
     pub classes: usize,
     /// Vectors of the board's self-test.
     pub golden_vectors: usize,
+    /// Classes whose label a board can show as a bitmap.
+    pub label_bitmaps: usize,
 }
 
 /// Runs the subcommand.
@@ -56,6 +64,7 @@ pub fn run(arguments: &ExportArguments) -> Result<Outcome, CliError> {
         ("arena bytes", grouped(exported.arena_bytes as u64)),
         ("classes", exported.classes.to_string()),
         ("golden vectors", exported.golden_vectors.to_string()),
+        ("label bitmaps", exported.label_bitmaps.to_string()),
     ]);
     Outcome::new(&exported, table)
 }
@@ -66,6 +75,7 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
     let device = compute_device(ComputeChoice::Cpu, folder.read_info()?.seed)?;
     let checkpoint = folder.read_latest(&device)?;
     let info = &checkpoint.info;
+    let label_font = label_font(arguments.label_font.as_deref())?;
     let dataset = arguments.data.load(Part::Training, false)?;
     // Spread over the data, so that the vectors are of different classes.
     let step = (dataset.samples.len() / GOLDEN_VECTORS).max(1);
@@ -76,7 +86,7 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
         .take(GOLDEN_VECTORS)
         .map(|sample| Ok(image_to_input(&image_of(&sample.glyph)?, info.preprocessing, info.preset.side())))
         .collect();
-    write_atomically(&arguments.out, &pack(&checkpoint, &golden?)?)?;
+    write_atomically(&arguments.out, &pack(&checkpoint, &golden?, label_font.as_ref())?)?;
 
     let file = PackageFile::read(&arguments.out)?;
     let package = file.open()?;
@@ -86,5 +96,21 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
         arena_bytes: package.arena_bytes(),
         classes: package.classes(),
         golden_vectors: package.golden().count(),
+        label_bitmaps: count_label_bitmaps(&package),
     })
+}
+
+/// The font that is named, or an installed one; `none` is none.
+fn label_font(named: Option<&Path>) -> Result<Option<LabelFont>, CliError> {
+    match named {
+        Some(name) if name == Path::new("none") => Ok(None),
+        Some(path) => Ok(Some(LabelFont::read(path)?)),
+        None => match fonts::find(&fonts::files_below(Path::new(fonts::FOLDER)), DEFAULT_FACE) {
+            Some(path) => Ok(Some(LabelFont::read(path)?)),
+            None => {
+                say("no label bitmaps: install fonts-unifont or give --label-font, else displays show code points");
+                Ok(None)
+            }
+        },
+    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
-use crate::package::PackageFile;
+use crate::package::{PackageFile, count_label_bitmaps};
 
 /// Show what is in a package.
 #[derive(Debug, Args)]
@@ -31,6 +31,7 @@ struct Inspection {
     parameters: u64,
     input: [u16; 2],
     golden_vectors: usize,
+    label_bitmaps: usize,
     layers: Vec<LayerRow>,
 }
 
@@ -70,6 +71,7 @@ pub fn run(arguments: &InspectArguments) -> Result<Outcome, CliError> {
         parameters: total.parameters,
         input: [input.height, input.width],
         golden_vectors: package.golden().count(),
+        label_bitmaps: count_label_bitmaps(&package),
         layers: layers.collect(),
     };
     let text = text(&inspection, &package.labels().take(40).collect::<Vec<_>>());
@@ -87,6 +89,7 @@ fn text(inspection: &Inspection, labels: &[&str]) -> String {
         ("input", format!("{}×{}", inspection.input[0], inspection.input[1])),
         ("classes", format!("{}: {}{more}", inspection.classes, labels.join(" "))),
         ("golden vectors", inspection.golden_vectors.to_string()),
+        ("label bitmaps", inspection.label_bitmaps.to_string()),
     ]);
     text.push_str(&format!(
         "\n{:>5}  {:<13} {:>14} {:>12} {:>11} {:>12}\n",

@@ -9,6 +9,7 @@ mod data;
 mod doctor;
 mod eval;
 mod export;
+mod fonts;
 mod inspect;
 mod outcome;
 mod progress;

@@ -17,12 +17,13 @@ use super::progress::say;
 use super::qat::{QatArguments, qat};
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
-use super::{CliError, Outcome};
+use super::{CliError, Outcome, fonts};
 use crate::card;
 use crate::dataset::DataSpec;
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
+use crate::label_font::DEFAULT_FACE;
 use crate::model::Preset;
 use crate::package::PackageFile;
 use crate::train::ComputeChoice;
@@ -56,7 +57,7 @@ const TEST_SEED: u64 = 2;
   fude quickstart --epochs 2 --qat-epochs 1 --out runs/try --models runs/try")]
 pub struct QuickstartArguments {
     /// Folder that is searched for the fonts.
-    #[arg(long, default_value = "/usr/share/fonts")]
+    #[arg(long, default_value = fonts::FOLDER)]
     pub fonts: PathBuf,
     /// Folder of the run and of summary.json.
     #[arg(long, default_value = "runs/quickstart")]
@@ -135,7 +136,9 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
-    let export_arguments = ExportArguments { run: arguments.out.clone(), out: package.clone(), data: training };
+    let label_font = fonts::find(&fonts::files_below(&arguments.fonts), DEFAULT_FACE).cloned();
+    let export_arguments =
+        ExportArguments { run: arguments.out.clone(), out: package.clone(), data: training, label_font };
     let exported = timed(&mut seconds.export, || export(&export_arguments))?;
     say("4/5  evaluating float, fake-quantised and INT8");
     let evaluated =
@@ -216,27 +219,13 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
 
 /// Finds each face below `folder`.
 fn find_fonts(folder: &Path, faces: &[&str]) -> Result<Vec<PathBuf>, CliError> {
-    let mut files = Vec::new();
-    collect_files(folder, &mut files);
+    let files = fonts::files_below(folder);
     let find = |face: &&str| {
-        let found = files.iter().find(|file| file.file_name().is_some_and(|name| name == *face));
         let remedy = "run `make setup`, or name another folder with --fonts";
-        found.cloned().ok_or_else(|| format!("{}: no {face} below it; {remedy}", folder.display()).into())
+        let missing = || format!("{}: no {face} below it; {remedy}", folder.display()).into();
+        fonts::find(&files, face).cloned().ok_or_else(missing)
     };
     faces.iter().map(find).collect()
-}
-
-fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            collect_files(&path, files);
-        } else {
-            files.push(path);
-        }
-    }
 }
 
 /// Writes the measurements and the card beside the package, and the measurements' hash into it.
@@ -288,6 +277,9 @@ fn card_facts() -> card::Facts {
             ),
             "all faces are Debian packages under open licences: OFL-1.1 (Klee, BIZ UD, Sawarabi Mincho, Yusei Magic), \
              IPA Font License 1.0 (IPAex), Apache-2.0 (Motoya), CC-BY-3.0 (Sawarabi Gothic), M+ and Sazanami (VL Gothic)"
+                .to_owned(),
+            "the labels' bitmaps, where the package has them, are GNU Unifont's (its name table: OFL-1.1, or GPL-2+ with \
+             the GNU Font Embedding Exception; Debian's copyright file: GPL-2+)"
                 .to_owned(),
         ],
         command: "make quickstart".to_owned(),

@@ -173,7 +173,7 @@ pub enum DatasetError {
 
 impl DatasetError {
     /// Wraps a system error with the file it befell; for use in `map_err`.
-    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, action, source }
     }

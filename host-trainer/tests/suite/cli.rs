@@ -4,6 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use fude_trainer::package::PackageFile;
+
 use crate::fude::{Finished, fude};
 use crate::trained::{labels, trained};
 
@@ -52,7 +54,7 @@ fn export_and_inspect_agree() {
     let inspected = finished.document();
     assert_quiet(&finished);
     assert_has_keys(&inspected, &["package_bytes", "arena_bytes", "classes", "macs", "parameters", "layers"]);
-    for key in ["package_bytes", "arena_bytes", "classes", "golden_vectors"] {
+    for key in ["package_bytes", "arena_bytes", "classes", "golden_vectors", "label_bitmaps"] {
         assert_eq!(inspected[key], exported[key], "{key}");
     }
     assert_eq!(inspected["package_bytes"], fs::metadata(copy.package()).unwrap().len());
@@ -111,6 +113,32 @@ fn without_json_people_read_text() {
         assert!(!finished.stdout.is_empty() && serde_json::from_str::<Value>(&finished.stdout).is_err());
         assert_quiet(&finished);
     }
+}
+
+/// The labels of the trained recogniser are Unifont's, or another font's, or none, as `--label-font` says.
+#[test]
+fn label_bitmaps_come_from_the_font_that_is_named() {
+    let copy = trained().copy();
+    let (run, out) = (copy.run().display().to_string(), copy.path("other.fude").display().to_string());
+    let export = |font: &[&str]| {
+        let arguments = ["export", &run, "--out", &out, "--data", &copy.data(), "--json"];
+        fude(arguments.iter().chain(font))
+    };
+    let count = |font: &[&str]| export(font).document()["label_bitmaps"].clone();
+    assert_eq!([count(&[]), count(&["--label-font", "none"])], [4.into(), Value::from(0)]);
+    let ink = |font: &[&str]| {
+        export(font).document();
+        let file = PackageFile::read(out.as_ref()).unwrap();
+        let package = file.open().unwrap();
+        let bitmap = package.label_bitmap(0).unwrap();
+        let pixels = (0..256).filter(|place| bitmap.is_ink(place % 16, place / 16)).collect::<Vec<_>>();
+        (bitmap.width(), bitmap.height(), pixels)
+    };
+    let klee = ink(&["--label-font", "/usr/share/fonts/truetype/klee/KleeOne-Regular.ttf"]);
+    let unifont = ink(&[]);
+    assert_eq!((unifont.0, unifont.1, klee.0, klee.1), (16, 16, 16, 16));
+    assert!(klee.2.len() > 8 && unifont.2.len() > 8 && klee.2 != unifont.2);
+    export(&["--label-font", "absent.otf"]).assert_fails_naming(&["absent.otf", "cannot read"]);
 }
 
 /// The same seed and data give the same package, byte for byte, and the package of `fude export` is that of the run.

@@ -53,7 +53,7 @@ fn a_board_with_other_weights_is_found_out() {
     let bias = last.bias.map(|bias| bias.map(|bias| bias + 0.5));
     checkpoint.network.layers.push(fude_trainer::model::Layer { bias, ..last });
     let doctored = copy.path("doctored.fude");
-    fs::write(&doctored, pack(&checkpoint, &[]).unwrap()).unwrap();
+    fs::write(&doctored, pack(&checkpoint, &[], None).unwrap()).unwrap();
 
     let board = own_board(&copy, "{package}", &doctored.display().to_string());
     let finished = verify(&copy, &board);

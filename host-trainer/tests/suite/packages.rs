@@ -34,7 +34,7 @@ fn a_packed_network_passes_its_own_self_test() {
     let golden: Vec<Vec<u8>> = random_glyphs(side, 3, 2).chunks(side * side).map(<[u8]>::to_vec).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.fude");
-    fs::write(&path, pack(&checkpoint(QAT, |_| ()), &golden).unwrap()).unwrap();
+    fs::write(&path, pack(&checkpoint(QAT, |_| ()), &golden, None).unwrap()).unwrap();
     let file = PackageFile::read(&path).unwrap();
     let package = file.open().unwrap();
     assert_eq!(package.labels().collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
@@ -47,7 +47,7 @@ fn a_packed_network_passes_its_own_self_test() {
 
 #[test]
 fn what_cannot_be_packed_is_refused() {
-    let refusal = |stage, change: fn(&mut RunInfo)| pack(&checkpoint(stage, change), &[]).unwrap_err();
+    let refusal = |stage, change: fn(&mut RunInfo)| pack(&checkpoint(stage, change), &[], None).unwrap_err();
     let float = refusal(Stage::Float, |_| ());
     assert!(matches!(float, PackingError::NotQuantized) && float.to_string().contains("fude qat"));
     let name = refusal(QAT, |info| info.name = "x".repeat(33));
@@ -55,8 +55,8 @@ fn what_cannot_be_packed_is_refused() {
     let label = refusal(QAT, |info| info.classes[2] = "a label of 17 byt".to_owned());
     assert!(matches!(&label, PackingError::Label(label) if label.len() == 17), "{label:?}");
     // As long as they may be.
-    pack(&checkpoint(QAT, |info| info.name = "x".repeat(32)), &[]).unwrap();
-    pack(&checkpoint(QAT, |info| info.classes[2] = "a label of 16 by".to_owned()), &[]).unwrap();
+    pack(&checkpoint(QAT, |info| info.name = "x".repeat(32)), &[], None).unwrap();
+    pack(&checkpoint(QAT, |info| info.classes[2] = "a label of 16 by".to_owned()), &[], None).unwrap();
 }
 
 #[test]
