@@ -51,11 +51,21 @@ impl InstructionSet for Portable {
 
     #[inline]
     fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]) {
-        let length = accumulators.len();
-        let (x, w) = (x.map(|x| &x[..length]), w.map(|w| &w[..length]));
-        for (i, accumulator) in accumulators.iter_mut().enumerate() {
+        // The slices have one length, as the caller promises; said here, no element needs a check of its own.
+        let length = (0..N).fold(accumulators.len(), |length, k| length.min(x[k].len()).min(w[k].len()));
+        let (x, w) = (x.map(|x| x[..length].as_chunks::<4>()), w.map(|w| w[..length].as_chunks::<4>()));
+        let (fours, rest) = accumulators[..length].as_chunks_mut::<4>();
+        // In fours, whose sums stay in registers over all pairs.
+        for i in 0..length / 4 {
             for k in 0..N {
-                *accumulator += i32::from(x[k][i]) * i32::from(w[k][i]);
+                for c in 0..4 {
+                    fours[i][c] += i32::from(x[k].0[i][c]) * i32::from(w[k].0[i][c]);
+                }
+            }
+        }
+        for i in 0..length % 4 {
+            for k in 0..N {
+                rest[i] += i32::from(x[k].1[i]) * i32::from(w[k].1[i]);
             }
         }
     }
