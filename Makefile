@@ -27,6 +27,7 @@ test:
 	.ci/setup tests
 	firmware/build.sh $(BOARD)
 	.ci/check-targets
+	.ci/inference-images
 	cargo test --release --workspace
 
 lint:
