@@ -56,16 +56,17 @@ impl InstructionSet for Portable {
         let (x, w) = (x.map(|x| x[..length].as_chunks::<4>()), w.map(|w| w[..length].as_chunks::<4>()));
         let (fours, rest) = accumulators[..length].as_chunks_mut::<4>();
         // In fours, whose sums stay in registers over all pairs.
-        for i in 0..length / 4 {
+        for (i, sums) in (0..length / 4).zip(fours) {
             for k in 0..N {
-                for c in 0..4 {
-                    fours[i][c] += i32::from(x[k].0[i][c]) * i32::from(w[k].0[i][c]);
+                let (x, w) = (&x[k].0[i], &w[k].0[i]);
+                for ((sum, &x), &w) in sums.iter_mut().zip(x).zip(w) {
+                    *sum += i32::from(x) * i32::from(w);
                 }
             }
         }
-        for i in 0..length % 4 {
+        for (i, sum) in (0..length % 4).zip(rest) {
             for k in 0..N {
-                rest[i] += i32::from(x[k].1[i]) * i32::from(w[k].1[i]);
+                *sum += i32::from(x[k].1[i]) * i32::from(w[k].1[i]);
             }
         }
     }
