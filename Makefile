@@ -36,6 +36,7 @@ test:
 	.ci/test-setup
 	.ci/setup tests
 	firmware/build.sh all
+	.ci/inference-images
 	cargo test --release --workspace
 
 lint:

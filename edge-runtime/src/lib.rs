@@ -33,6 +33,11 @@
 //! - [`ink`]: from an image of any size to the model's glyph, the same on host and board.
 //! - [`recognizer`]: all of it together; [`profile`] watches it layer by layer.
 //!
+//! No panic: what a package may hold is settled at the door, and the rest is written so that the compiler sees it.
+//! An optimised image of the path above links neither a panic nor `core::fmt`; `firmware/tests/inference_image.rs`
+//! reads so from the symbols of images for Cortex-M0+, M4 and M33. Builds with overflow checks or debug assertions
+//! may panic, on a fault of this crate.
+//!
 //! The host runs this very crate to evaluate a package, so accuracy on the host is accuracy on the board.
 //! The feature `std` adds what only a host needs: the package writer, the memory planner and the oracle.
 

@@ -1,6 +1,7 @@
 //! The recogniser: an image in, the best classes out.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::graph::{Layer, Operator};
 use crate::ink::{Image, normalize};
@@ -98,7 +99,7 @@ impl<'a> Recognizer<'a> {
         observer: &mut impl LayerObserver,
     ) -> Result<Answers, RecognizerError> {
         let input = *self.package.input();
-        let glyph = &mut self.arena[input.range()];
+        let glyph = self.arena.get_mut(input.range()).ok_or(RecognizerError::Plan { layer: 0 })?;
         let size = (usize::from(input.width), usize::from(input.height));
         normalize(image, self.package.manifest().preprocessing, size, glyph);
         // Pixel p is the integer p − 128: scale 1/255, zero point −128.
@@ -112,18 +113,19 @@ impl<'a> Recognizer<'a> {
     /// # Errors
     /// [`RecognizerError::InputLength`] where `input` is not as long as the tensor.
     pub fn infer(&mut self, input: &[u8], observer: &mut impl LayerObserver) -> Result<&[u8], RecognizerError> {
-        let place = self.package.input().range();
-        if input.len() != place.len() {
-            return Err(RecognizerError::InputLength { needed: place.len() as u32, given: input.len() as u32 });
+        let needed = self.package.input().bytes();
+        match self.arena.get_mut(self.package.input().range()) {
+            Some(place) if place.len() == input.len() => place.copy_from_slice(input),
+            _ => return Err(RecognizerError::InputLength { needed: needed as u32, given: input.len() as u32 }),
         }
-        self.arena[place].copy_from_slice(input);
         self.run(observer)?;
         Ok(self.logits())
     }
 
     /// Bytes of the logits of the last run.
     pub fn logits(&self) -> &[u8] {
-        &self.arena[self.package.output().range()]
+        // Never the default: the reader has found the tensor inside the arena, and `new` the arena long enough.
+        self.arena.get(self.package.output().range()).unwrap_or_default()
     }
 
     /// Logits of the last run as numbers, class by class.
@@ -148,75 +150,83 @@ impl<'a> Recognizer<'a> {
     }
 
     fn run(&mut self, observer: &mut impl LayerObserver) -> Result<(), RecognizerError> {
-        for index in 0..self.package.graph().layers.len() {
-            let layer = self.package.graph().layers[index];
+        for (index, layer) in self.package.graph().layers.iter().enumerate() {
             observer.before(index);
-            self.run_layer(index, &layer).ok_or(RecognizerError::Plan { layer: index as u16 })?;
-            let output = self.package.graph().tensors[usize::from(layer.output)];
-            observer.after(index, &self.arena[output.range()]);
+            let output = run_layer(&self.package, self.arena, index, layer);
+            observer.after(index, output.ok_or(RecognizerError::Plan { layer: index as u16 })?);
         }
         Ok(())
     }
+}
 
-    /// Runs one layer; `None` where the memory plan lets tensors overlap that may not.
-    fn run_layer(&mut self, index: usize, layer: &Layer) -> Option<()> {
-        let graph = self.package.graph();
-        let (input, output) = (graph.tensor(layer.input)?, graph.tensor(layer.output)?);
-        let parameters = self.package.parameters(index);
-        let scratch_start = graph.scratch.0 as usize;
-        let scratch = match graph.scratch_bytes(layer) {
-            0 => 0..0,
-            bytes => scratch_start..scratch_start + bytes,
-        };
-        let view = |tensor, bytes| View { tensor, data: bytemuck::cast_slice(bytes) };
+/// Runs one layer and returns the bytes of its output; `None` where the memory plan lets tensors overlap that may
+/// not.
+fn run_layer<'m>(package: &Package<'_>, arena: &'m mut [u8], index: usize, layer: &Layer) -> Option<&'m [u8]> {
+    let graph = package.graph();
+    let (input, output) = (graph.tensor(layer.input)?, graph.tensor(layer.output)?);
+    let parameters = package.parameters(index);
+    let scratch_start = graph.scratch.0 as usize;
+    let scratch = match graph.scratch_bytes(layer) {
+        0 => 0..0,
+        bytes => scratch_start..scratch_start + bytes,
+    };
+    let view = |tensor, bytes| View { tensor, data: bytemuck::cast_slice(bytes) };
 
-        match layer.operator {
-            Operator::Convolution { window, parameters: p } => {
-                let slices = self.arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
-                let [source, target, scratch] = slices;
-                let (target, scratch) = (bytemuck::cast_slice_mut(target), bytemuck::cast_slice_mut(scratch));
-                let rule = kernels::requantization(&p, output);
-                let source = view(input, source);
-                kernels::convolution::<Active>(source, window, &parameters, rule, (output, target), scratch);
-            }
-            Operator::Depthwise { window, parameters: p } => {
-                let [source, target] = self.arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-                let rule = kernels::requantization(&p, output);
-                let target = (output, bytemuck::cast_slice_mut(target));
-                kernels::depthwise::<Active>(view(input, source), window, &parameters, rule, target);
-            }
-            Operator::Dense { parameters: p } => {
-                let [source, target] = self.arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-                let rule = kernels::requantization(&p, output);
-                kernels::dense::<Active>(bytemuck::cast_slice(source), &parameters, rule, output.element, target);
-            }
-            Operator::Pool { window, kind } => {
-                let [source, target] = self.arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-                kernels::pool(view(input, source), window, kind, (output, bytemuck::cast_slice_mut(target)));
-            }
-            Operator::Gate { gate, multiplier, shift } => {
-                let gate = graph.tensor(gate)?;
-                self.arena.copy_within(input.range(), output.range().start);
-                let [gates, target] = self.arena.get_disjoint_mut([gate.range(), output.range()]).ok()?;
-                let rule = kernels::plain_requantization(shift, output);
-                let zero_point = i32::from(input.zero_point);
-                kernels::gate(bytemuck::cast_slice_mut(target), zero_point, view(gate, gates), multiplier, rule);
-            }
-            Operator::Add { other, multipliers, shift, bounds } => {
-                let other = graph.tensor(other)?;
-                self.arena.copy_within(input.range(), output.range().start);
-                let [addend, target] = self.arena.get_disjoint_mut([other.range(), output.range()]).ok()?;
-                let rule = Addition {
-                    input_zero_points: [input.zero_point.into(), other.zero_point.into()],
-                    multipliers: [multipliers.0, multipliers.1],
-                    shift,
-                    zero_point: output.zero_point.into(),
-                    min: bounds.0.into(),
-                    max: bounds.1.into(),
-                };
-                kernels::add(bytemuck::cast_slice_mut(target), bytemuck::cast_slice(addend), rule);
-            }
+    match layer.operator {
+        Operator::Convolution { window, parameters: p } => {
+            let slices = arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
+            let [source, target, scratch] = slices;
+            let (target, scratch) = (bytemuck::cast_slice_mut(target), bytemuck::cast_slice_mut(scratch));
+            let rule = kernels::requantization(&p, output);
+            let source = view(input, source);
+            kernels::convolution::<Active>(source, window, &parameters, rule, (output, target), scratch);
         }
-        Some(())
+        Operator::Depthwise { window, parameters: p } => {
+            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
+            let rule = kernels::requantization(&p, output);
+            let target = (output, bytemuck::cast_slice_mut(target));
+            kernels::depthwise::<Active>(view(input, source), window, &parameters, rule, target);
+        }
+        Operator::Dense { parameters: p } => {
+            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
+            let rule = kernels::requantization(&p, output);
+            kernels::dense::<Active>(bytemuck::cast_slice(source), &parameters, rule, output.element, target);
+        }
+        Operator::Pool { window, kind } => {
+            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
+            kernels::pool(view(input, source), window, kind, (output, bytemuck::cast_slice_mut(target)));
+        }
+        Operator::Gate { gate, multiplier, shift } => {
+            let gate = graph.tensor(gate)?;
+            move_tensor(arena, input.range(), output.range())?;
+            let [gates, target] = arena.get_disjoint_mut([gate.range(), output.range()]).ok()?;
+            let rule = kernels::plain_requantization(shift, output);
+            let zero_point = i32::from(input.zero_point);
+            kernels::gate(bytemuck::cast_slice_mut(target), zero_point, view(gate, gates), multiplier, rule);
+        }
+        Operator::Add { other, multipliers, shift, bounds } => {
+            let other = graph.tensor(other)?;
+            move_tensor(arena, input.range(), output.range())?;
+            let [addend, target] = arena.get_disjoint_mut([other.range(), output.range()]).ok()?;
+            let rule = Addition {
+                input_zero_points: [input.zero_point.into(), other.zero_point.into()],
+                multipliers: [multipliers.0, multipliers.1],
+                shift,
+                zero_point: output.zero_point.into(),
+                min: bounds.0.into(),
+                max: bounds.1.into(),
+            };
+            kernels::add(bytemuck::cast_slice_mut(target), bytemuck::cast_slice(addend), rule);
+        }
     }
+    arena.get(output.range())
+}
+
+/// Copies a tensor to the place of another of its size, unless that is its own; `None` where the two overlap.
+fn move_tensor(arena: &mut [u8], from: Range<usize>, to: Range<usize>) -> Option<()> {
+    if from != to {
+        let [source, target] = arena.get_disjoint_mut([from, to]).ok()?;
+        (source.len() == target.len()).then(|| target.copy_from_slice(source))?;
+    }
+    Some(())
 }

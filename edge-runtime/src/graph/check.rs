@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor};
-use crate::limits::{ALIGNMENT, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS};
+use crate::limits::{ALIGNMENT, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS, MAX_TENSORS};
 use crate::quant::{MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT, MIN_SHIFT};
 
 /// What is wrong with a layer or a tensor.
@@ -42,18 +42,17 @@ pub enum LayerError {
 /// Checks a decoded graph against a weight section of `weight_bytes` and an arena of `arena_bytes`.
 /// On error names the layer (or `None` for the tensor list) and the problem.
 pub fn check(graph: &Graph, weight_bytes: usize, arena_bytes: usize) -> Result<(), (Option<usize>, LayerError)> {
-    if graph.layers.is_empty() || graph.tensors.is_empty() {
+    let (Some(input), Some(last)) = (graph.input(), graph.layers.len().checked_sub(1)) else {
         return Err((None, LayerError::Empty));
-    }
+    };
     for tensor in &graph.tensors {
         check_tensor(tensor, arena_bytes).map_err(|error| (None, error))?;
     }
-    same(graph.tensors[0].channels, 1).map_err(|error| (None, error))?;
+    same(input.channels, 1).map_err(|error| (None, error))?;
     let scratch_end = u64::from(graph.scratch.0) + u64::from(graph.scratch.1);
     if scratch_end > arena_bytes as u64 {
         return Err((None, LayerError::Scratch));
     }
-    let last = graph.layers.len() - 1;
     for (index, layer) in graph.layers.iter().enumerate() {
         check_layer(graph, layer, index == last, weight_bytes).map_err(|error| (Some(index), error))?;
     }
@@ -182,23 +181,21 @@ fn check_places(graph: &Graph, layer: &Layer, input: &Tensor, output: &Tensor) -
 
 /// Follows the graph once: whatever a layer reads must have been written and not been overwritten since.
 fn check_lifetimes(graph: &Graph) -> Result<(), (Option<usize>, LayerError)> {
-    let mut valid = [false; crate::limits::MAX_TENSORS];
+    let mut valid = [false; MAX_TENSORS];
     valid[0] = true;
     let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
     for (index, layer) in graph.layers.iter().enumerate() {
         let reads = [Some(layer.input), layer.operator.second_input()];
-        if reads.into_iter().flatten().any(|id| !valid[usize::from(id)]) {
+        if reads.into_iter().flatten().any(|id| valid.get(usize::from(id)) != Some(&true)) {
             return Err((Some(index), LayerError::Order));
         }
-        let written = graph.tensors[usize::from(layer.output)].range();
+        let written = graph.tensor(layer.output).ok_or((Some(index), LayerError::UnknownTensor))?.range();
         let uses_scratch = graph.scratch_bytes(layer) > 0;
-        for (id, tensor) in graph.tensors.iter().enumerate() {
+        for (id, (tensor, valid)) in graph.tensors.iter().zip(&mut valid).enumerate() {
             let place = tensor.range();
-            if overlap(&place, &written) || (uses_scratch && overlap(&place, &scratch)) {
-                valid[id] = false;
-            }
+            let overwritten = overlap(&place, &written) || (uses_scratch && overlap(&place, &scratch));
+            *valid = id == usize::from(layer.output) || (*valid && !overwritten);
         }
-        valid[usize::from(layer.output)] = true;
     }
     Ok(())
 }

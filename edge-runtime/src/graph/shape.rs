@@ -83,6 +83,16 @@ impl Graph {
         self.tensors.get(usize::from(id))
     }
 
+    /// The tensor that the first layer reads, if there is one.
+    pub fn input(&self) -> Option<&Tensor> {
+        self.tensors.first()
+    }
+
+    /// The tensor of the logits, if there is one.
+    pub fn output(&self) -> Option<&Tensor> {
+        self.tensor(self.layers.last()?.output)
+    }
+
     /// Sizes of the parameters of `layer`; `None` for operators without any and for more weights than
     /// [`MAX_TENSOR_ELEMENTS`].
     pub fn parameter_sizes(&self, layer: &Layer) -> Option<ParameterSizes> {

@@ -45,7 +45,7 @@ pub fn normalize(image: &Image<'_>, preprocessing: Preprocessing, size: (usize, 
 /// Columns and rows between the outermost pixels of at least `threshold`; `None` without any.
 fn ink_box(image: &Image<'_>, threshold: u8) -> Option<(Range<usize>, Range<usize>)> {
     let mut found: Option<(Range<usize>, Range<usize>)> = None;
-    for (y, line) in image.pixels.chunks_exact(image.width).enumerate() {
+    for (y, line) in image.pixels.chunks_exact(image.width.max(1)).enumerate() {
         let is_ink = |&pixel: &u8| pixel >= threshold;
         let Some(first) = line.iter().position(is_ink) else { continue };
         let last = line.iter().rposition(is_ink).unwrap_or(first);
@@ -62,9 +62,9 @@ fn centred_box(
     size: (usize, usize),
 ) -> (Range<usize>, Range<usize>) {
     let (width, height) = (source.0.len(), source.1.len());
-    let longest = width.max(height);
+    let longest = width.max(height).max(1);
     let centred = |length: usize, space: usize| {
-        let scaled = ((2 * length * longer_side + longest) / (2 * longest)).clamp(1, space.max(1));
+        let scaled = ((length * longer_side + longest / 2) / longest).clamp(1, space.max(1));
         let start = space.saturating_sub(scaled) / 2;
         start..start + scaled
     };
@@ -148,14 +148,13 @@ impl<'a> Strip<'a> {
         let (mut sum, mut weights) = (0, 0);
         while tap < end {
             let means = self.means_from(tap);
-            let means = &means[..means.len().min(end - tap)];
-            for mean in means {
+            for mean in means.get(..end - tap).unwrap_or(means) {
                 let weight = columns.weight(distance);
                 sum += mean * weight;
                 weights += weight;
                 distance += ONE;
             }
-            tap += means.len();
+            tap = self.place.end;
         }
         let mean = rounded_mean(sum, weights);
         ((mean + (1 << (MEAN_FRACTION - 1))) >> MEAN_FRACTION) as u8
@@ -166,18 +165,20 @@ impl<'a> Strip<'a> {
         if !self.place.contains(&column) {
             self.fill(column);
         }
-        &self.means[column - self.place.start..self.place.len()]
+        // Never the default: the strip is no longer than the means and has been filled from `column` or before it.
+        self.means.get(column - self.place.start..self.place.len()).unwrap_or_default()
     }
 
     fn fill(&mut self, column: usize) {
         self.place = column..self.columns.length.min(column + STRIP);
-        let means = &mut self.means[..self.place.len()];
+        let means = self.means.get_mut(..self.place.len()).unwrap_or_default();
         means.fill(0);
         let mut weights = 0;
         for tap in self.rows.taps(self.row) {
             let weight = self.rows.weight(to_fixed(tap) - self.row);
             let line = (self.rows.start + tap) * self.image.width + self.columns.start + column;
-            for (sum, &pixel) in means.iter_mut().zip(&self.image.pixels[line..]) {
+            let pixels = self.image.pixels.get(line..).unwrap_or_default();
+            for (sum, &pixel) in means.iter_mut().zip(pixels) {
                 *sum += u32::from(pixel) * weight;
             }
             weights += weight;

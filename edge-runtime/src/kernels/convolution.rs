@@ -3,10 +3,11 @@
 //! In NHWC a row of a window is contiguous in the input, so gathering is one copy a row. A pointwise
 //! convolution needs no gathering: its window is the pixel itself. Two pixels at a time halve the loads.
 
-use super::View;
 use super::arch::InstructionSet;
 use super::dense::for_each_row;
+use super::{View, pieces, pieces_mut, places};
 use crate::graph::{Tensor, Window};
+use crate::limits::MAX_FAN_IN;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
@@ -21,30 +22,28 @@ pub fn convolution<I: InstructionSet>(
     (output_shape, output): (&Tensor, &mut [i8]),
     patches: &mut [i8],
 ) {
-    let channels = usize::from(output_shape.channels);
-    let mut pairs = output.chunks_exact_mut(2 * channels);
+    let outputs = pieces_mut(output, output_shape.channels.into());
     if window.is_pointwise() {
-        let inputs = usize::from(input.tensor.channels);
-        let mut pixels = input.data.chunks_exact(2 * inputs);
-        for (pixels, outputs) in pixels.by_ref().zip(pairs.by_ref()) {
-            two_pixels::<I>(pixels.split_at(inputs), parameters, rule, outputs.split_at_mut(channels));
+        let mut pixels = pieces(input.data, input.tensor.channels.into()).zip(outputs);
+        while let Some((pixel, output)) = pixels.next() {
+            match pixels.next() {
+                Some((second, output2)) => two_pixels::<I>((pixel, second), parameters, rule, (output, output2)),
+                None => one_pixel::<I>(pixel, parameters, rule, output),
+            }
         }
-        one_pixel::<I>(pixels.remainder(), parameters, rule, pairs.into_remainder());
         return;
     }
-    let width = usize::from(output_shape.width);
     let (first, second) = patches.split_at_mut(patches.len() / 2);
-    let mut index = 0;
-    for outputs in pairs.by_ref() {
-        gather(input, window, index / width, index % width, first);
-        gather(input, window, (index + 1) / width, (index + 1) % width, second);
-        two_pixels::<I>((first, second), parameters, rule, outputs.split_at_mut(channels));
-        index += 2;
-    }
-    let outputs = pairs.into_remainder();
-    if !outputs.is_empty() {
-        gather(input, window, index / width, index % width, first);
-        one_pixel::<I>(first, parameters, rule, outputs);
+    let mut windows = places(output_shape.width).zip(outputs);
+    while let Some((place, output)) = windows.next() {
+        gather(input, window, place, first);
+        match windows.next() {
+            Some((place, output2)) => {
+                gather(input, window, place, second);
+                two_pixels::<I>((first, second), parameters, rule, (output, output2));
+            }
+            None => one_pixel::<I>(first, parameters, rule, output),
+        }
     }
 }
 
@@ -59,10 +58,12 @@ fn two_pixels<I: InstructionSet>(
     let ((bias, last_bias), (multipliers, last_multiplier)) = (bias.as_chunks::<2>(), multipliers.as_chunks::<2>());
     let (outputs0, last0) = outputs0.as_chunks_mut::<2>();
     let (outputs1, last1) = outputs1.as_chunks_mut::<2>();
-    let mut rows = weights.chunks_exact(2 * x0.len());
+    // The clamp changes nothing: from it the compiler sees that two rows are never empty and always split.
+    let taps = x0.len().clamp(1, MAX_FAN_IN);
+    let mut rows = pieces(weights, 2 * taps);
     let places = outputs0.iter_mut().zip(outputs1);
     for (((places, rows), bias), multipliers) in places.zip(rows.by_ref()).zip(bias).zip(multipliers) {
-        let (row0, row1) = rows.split_at(x0.len());
+        let (row0, row1) = rows.split_at(taps);
         let sums = I::dot2x2([x0, x1], [row0, row1]);
         for row in 0..2 {
             places.0[row] = rule.apply(sums[0][row] + bias[row], multipliers[row]) as i8;
@@ -74,7 +75,7 @@ fn two_pixels<I: InstructionSet>(
     one_pixel::<I>(x1, &last, rule, last1);
 }
 
-/// The outputs of one window, or of none.
+/// The outputs of one window.
 fn one_pixel<I: InstructionSet>(x: &[i8], parameters: &LayerParameters<'_>, rule: Requantization, outputs: &mut [i8]) {
     for_each_row::<I, _>(x, parameters, outputs, |place, accumulator, multiplier| {
         *place = rule.apply(accumulator, multiplier) as i8;
@@ -112,20 +113,23 @@ impl Clip {
     }
 }
 
-/// Copies the window of the output pixel at (`row`, `column`) into `patch`, `[row][column][channel]`.
-fn gather(input: View<'_>, window: Window, row: usize, column: usize, patch: &mut [i8]) {
+/// Copies the window of the output pixel at `(row, column)` into `patch`, `[row][column][channel]`.
+fn gather(input: View<'_>, window: Window, (row, column): (usize, usize), patch: &mut [i8]) {
     let channels = usize::from(input.tensor.channels);
     let zero = input.tensor.zero_point as i8;
     let (rows, columns) = (Clip::rows(window, row, input.tensor), Clip::columns(window, column, input.tensor));
     let (start, length) = (columns.before * channels, columns.inside * channels);
     let pitch = usize::from(input.tensor.width) * channels;
-    let sources = input.data[rows.first * pitch + columns.first * channels..].chunks(pitch).take(rows.inside);
+    let corner = rows.first * pitch + columns.first * channels;
+    let sources = input.data.get(corner..).unwrap_or_default().chunks(pitch.max(1)).take(rows.inside);
 
     let line = usize::from(window.size.1) * channels;
     if (rows.inside, length) != (usize::from(window.size.0), line) {
         patch.fill(zero);
     }
-    for (target, source) in patch.chunks_exact_mut(line).skip(rows.before).zip(sources) {
-        target[start..start + length].copy_from_slice(&source[..length]);
+    for (target, source) in pieces_mut(patch, line).skip(rows.before).zip(sources) {
+        if let (Some(target), Some(source)) = (target.get_mut(start..start + length), source.get(..length)) {
+            target.copy_from_slice(source);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Fully connected layers, and the product of a weight matrix with one vector that convolutions share for a single window.
 
 use super::arch::InstructionSet;
+use super::pieces;
 use crate::graph::ElementType;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
@@ -39,7 +40,7 @@ pub(super) fn for_each_row<I: InstructionSet, T>(
     mut emit: impl FnMut(&mut T, i32, i32),
 ) {
     let LayerParameters { bias, multipliers, weights } = *parameters;
-    let rows = weights.chunks_exact(x.len().max(1));
+    let rows = pieces(weights, x.len());
     for (((place, &bias), &multiplier), row) in places.iter_mut().zip(bias).zip(multipliers).zip(rows) {
         emit(place, I::dot(x, row) + bias, multiplier);
     }

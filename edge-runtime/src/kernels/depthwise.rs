@@ -3,8 +3,8 @@
 use core::array;
 use core::ops::Range;
 
-use super::View;
 use super::arch::InstructionSet;
+use super::{View, pieces_mut};
 use crate::graph::{Tensor, Window};
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
@@ -23,19 +23,23 @@ pub fn depthwise<I: InstructionSet>(
 ) {
     let channels = usize::from(output_shape.channels);
     let width = usize::from(output_shape.width);
+    let LayerParameters { bias, multipliers, weights } = *parameters;
+    let padding = [input.tensor.zero_point as i8; BLOCK];
     let mut accumulators = [0; BLOCK];
-    for start in (0..channels).step_by(BLOCK) {
-        let range = start..channels.min(start + BLOCK);
-        let taps = Taps::new(input, window, parameters.weights, range.clone());
-        let (bias, multipliers) = (&parameters.bias[range.clone()], &parameters.multipliers[range.clone()]);
-        let accumulators = &mut accumulators[..bias.len()];
-        for (row, line) in output.chunks_exact_mut(width * channels).enumerate() {
-            for (column, pixel) in line.chunks_exact_mut(channels).enumerate() {
+    for (block, (bias, multipliers)) in bias.chunks(BLOCK).zip(multipliers.chunks(BLOCK)).enumerate() {
+        let range = block * BLOCK..block * BLOCK + bias.len();
+        let (Some(padding), Some(accumulators)) = (padding.get(..bias.len()), accumulators.get_mut(..bias.len()))
+        else {
+            return;
+        };
+        let taps = Taps::new(input, window, weights, range.clone(), padding);
+        for (row, line) in pieces_mut(output, width * channels).enumerate() {
+            for (column, pixel) in pieces_mut(line, channels).enumerate() {
                 accumulators.copy_from_slice(bias);
                 taps.sum::<I>((row, column), accumulators);
-                let places = pixel[range.clone()].iter_mut().zip(&*accumulators);
-                for ((place, &accumulator), &multiplier) in places.zip(multipliers) {
-                    *place = rule.apply(accumulator, multiplier) as i8;
+                let outputs = pixel.get_mut(range.clone()).unwrap_or_default().iter_mut();
+                for ((output, &accumulator), &multiplier) in outputs.zip(&*accumulators).zip(multipliers) {
+                    *output = rule.apply(accumulator, multiplier) as i8;
                 }
             }
         }
@@ -49,15 +53,14 @@ struct Taps<'a> {
     weights: &'a [i8],
     /// The block of channels.
     range: Range<usize>,
-    /// What lies outside the input.
-    padding: [i8; BLOCK],
+    /// A pixel outside the input, as long as the block.
+    padding: &'a [i8],
     /// The weights of a 3×3 window, by far the most frequent.
     nine: Option<[&'a [i8]; 9]>,
 }
 
 impl<'a> Taps<'a> {
-    fn new(input: View<'a>, window: Window, weights: &'a [i8], range: Range<usize>) -> Self {
-        let padding = [input.tensor.zero_point as i8; BLOCK];
+    fn new(input: View<'a>, window: Window, weights: &'a [i8], range: Range<usize>, padding: &'a [i8]) -> Self {
         let mut taps = Self { input, window, weights, range, padding, nine: None };
         if window.size == (3, 3) {
             taps.nine = Some(array::from_fn(|tap| taps.weights(tap)));
@@ -87,19 +90,13 @@ impl<'a> Taps<'a> {
 
     /// The block's elements of an input pixel.
     #[inline]
-    fn pixel(&self, y: usize, x: usize) -> &[i8] {
-        let Tensor { height, width, channels, .. } = *self.input.tensor;
-        if y < usize::from(height) && x < usize::from(width) {
-            let start = (y * usize::from(width) + x) * usize::from(channels) + self.range.start;
-            &self.input.data[start..start + self.range.len()]
-        } else {
-            &self.padding[..self.range.len()]
-        }
+    fn pixel(&self, row: usize, column: usize) -> &'a [i8] {
+        self.input.pixel(row, column, &self.range).unwrap_or(self.padding)
     }
 
     /// The block's weights of a tap.
     fn weights(&self, tap: usize) -> &'a [i8] {
         let start = tap * usize::from(self.input.tensor.channels);
-        &self.weights[start + self.range.start..start + self.range.end]
+        self.weights.get(start + self.range.start..start + self.range.end).unwrap_or_default()
     }
 }

@@ -4,7 +4,8 @@
 //! set does better are behind [`arch::InstructionSet`]. Whatever the instruction set, the bytes are those of
 //! the naive [`oracle`].
 //!
-//! Kernels trust their slices: [`crate::package::Package::new_checked`] has verified every length.
+//! Kernels trust their slices: [`crate::package::Package::new_checked`] has verified every length. Where one does
+//! not fit all the same, they leave elements out and never panic, so that a board links no panic for them.
 
 pub mod arch;
 mod convolution;
@@ -23,6 +24,10 @@ pub use elementwise::{add, gate};
 pub use pool::pool;
 pub use top_k::{Answer, Answers, scores, top_k};
 
+use core::iter;
+use core::ops::Range;
+use core::slice::{ChunksExact, ChunksExactMut};
+
 use crate::graph::{Parameters, Tensor};
 use crate::quant::Requantization;
 
@@ -33,6 +38,38 @@ pub struct View<'a> {
     pub tensor: &'a Tensor,
     /// Elements, NHWC.
     pub data: &'a [i8],
+}
+
+impl<'a> View<'a> {
+    /// The elements of `channels` of the pixel at (`row`, `column`); `None` outside the tensor.
+    #[inline]
+    fn pixel(self, row: usize, column: usize, channels: &Range<usize>) -> Option<&'a [i8]> {
+        let Tensor { height, width, channels: pitch, .. } = *self.tensor;
+        if row >= usize::from(height) || column >= usize::from(width) {
+            return None;
+        }
+        let start = (row * usize::from(width) + column) * usize::from(pitch);
+        self.data.get(start + channels.start..start + channels.end)
+    }
+}
+
+/// Rows and columns of pixels in the order of memory, `width` to a row, without end.
+fn places(width: u16) -> impl Iterator<Item = (usize, usize)> {
+    let last = usize::from(width).saturating_sub(1);
+    iter::successors(Some((0, 0)), move |&(row, column)| {
+        Some(if column < last { (row, column + 1) } else { (row + 1, 0) })
+    })
+}
+
+/// `elements` in pieces of `length`, which the package reader keeps from being zero: saying so here spares the panic
+/// of the slice's own method.
+fn pieces<T>(elements: &[T], length: usize) -> ChunksExact<'_, T> {
+    elements.chunks_exact(length.max(1))
+}
+
+/// As [`pieces`], to be written to.
+fn pieces_mut<T>(elements: &mut [T], length: usize) -> ChunksExactMut<'_, T> {
+    elements.chunks_exact_mut(length.max(1))
 }
 
 /// The requantisation of a layer with parameters into `output`.

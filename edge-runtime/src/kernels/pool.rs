@@ -1,17 +1,15 @@
 //! Pools over windows of each channel, without padding.
 
 use super::depthwise::BLOCK;
-use super::{View, plain_requantization};
+use super::{View, pieces, pieces_mut, places, plain_requantization};
 use crate::graph::{PoolKind, Tensor, Window};
 use crate::quant::AVERAGE_GAIN;
 
 /// Largest or mean element of each window. A global pool is a window as large as the input.
 pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, output): (&Tensor, &mut [i8])) {
     let channels = usize::from(output_shape.channels);
-    let width = usize::from(output_shape.width);
-    for (index, outputs) in output.chunks_exact_mut(channels).enumerate() {
-        let top = index / width * usize::from(window.stride.0);
-        let left = index % width * usize::from(window.stride.1);
+    for (outputs, (row, column)) in pieces_mut(output, channels).zip(places(output_shape.width)) {
+        let (top, left) = (row * usize::from(window.stride.0), column * usize::from(window.stride.1));
         match kind {
             PoolKind::Max => {
                 outputs.fill(i8::MIN);
@@ -27,7 +25,8 @@ pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, outp
                 for (block, outputs) in outputs.chunks_mut(BLOCK).enumerate() {
                     let mut sums = [-zero; BLOCK];
                     for pixel in pixels(input, window, top, left) {
-                        for (sum, &value) in sums.iter_mut().zip(&pixel[block * BLOCK..]) {
+                        let values = pixel.get(block * BLOCK..).unwrap_or_default();
+                        for (sum, &value) in sums.iter_mut().zip(values) {
                             *sum += i32::from(value);
                         }
                     }
@@ -44,6 +43,6 @@ pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, outp
 fn pixels<'a>(input: View<'a>, window: Window, top: usize, left: usize) -> impl Iterator<Item = &'a [i8]> {
     let channels = usize::from(input.tensor.channels);
     let stride = usize::from(input.tensor.width) * channels;
-    let rows = input.data.chunks_exact(stride).skip(top).take(usize::from(window.size.0));
-    rows.flat_map(move |row| row.chunks_exact(channels).skip(left).take(usize::from(window.size.1)))
+    let rows = pieces(input.data, stride).skip(top).take(usize::from(window.size.0));
+    rows.flat_map(move |row| pieces(row, channels).skip(left).take(usize::from(window.size.1)))
 }

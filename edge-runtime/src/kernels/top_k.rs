@@ -1,5 +1,7 @@
 //! The best few classes of the logits.
 
+use core::mem;
+
 use heapless::Vec;
 
 use crate::graph::ElementType;
@@ -23,15 +25,18 @@ pub fn top_k(logits: &[u8], element: ElementType, k: usize) -> Answers {
     let mut best = Answers::new();
     let k = k.min(MAX_TOP_K);
     for (class, score) in scores(logits, element).enumerate() {
-        if best.len() == k {
-            match best.last() {
-                Some(worst) if score > worst.score => drop(best.pop()),
-                _ => continue,
-            }
+        if best.len() == k && best.last().is_none_or(|worst| score <= worst.score) {
+            continue;
         }
         let rank = best.iter().take_while(|answer| answer.score >= score).count();
-        // There is room: an answer was dropped above where the list was full.
-        let _ = best.insert(rank, Answer { class: class as u16, score });
+        let mut answer = Answer { class: class as u16, score };
+        for worse in best.iter_mut().skip(rank) {
+            mem::swap(worse, &mut answer);
+        }
+        // The answer pushed out of a full list is dropped.
+        if best.len() < k {
+            let _ = best.push(answer);
+        }
     }
     best
 }

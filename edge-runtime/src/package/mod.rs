@@ -39,6 +39,8 @@ pub const CRC32: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 pub struct Package<'a> {
     header: Header,
     manifest: Manifest,
+    input: Tensor,
+    output: Tensor,
     sections: Sections<'a>,
 }
 
@@ -55,8 +57,9 @@ impl<'a> Package<'a> {
         let graph = &manifest.graph;
         graph::check(graph, sections.weights.len(), header.arena_bytes as usize)
             .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;
-        sections.check_against(&manifest)?;
-        Ok(Self { header, manifest, sections })
+        let (Some(&input), Some(&output)) = (graph.input(), graph.output()) else { return Err(PackageError::Manifest) };
+        sections.check_against(&manifest, &input, &output)?;
+        Ok(Self { header, manifest, input, output, sections })
     }
 
     /// The fixed header: versions, sizes, hash of the measurements.
@@ -85,19 +88,18 @@ impl<'a> Package<'a> {
     }
 
     /// Number of classes.
-    pub fn classes(&self) -> usize {
-        usize::from(self.output().channels)
+    pub const fn classes(&self) -> usize {
+        self.output.channels as usize
     }
 
     /// The input tensor.
-    pub fn input(&self) -> &Tensor {
-        &self.manifest.graph.tensors[0]
+    pub const fn input(&self) -> &Tensor {
+        &self.input
     }
 
     /// The tensor of the logits.
-    pub fn output(&self) -> &Tensor {
-        let layers = &self.manifest.graph.layers;
-        &self.manifest.graph.tensors[usize::from(layers[layers.len() - 1].output)]
+    pub const fn output(&self) -> &Tensor {
+        &self.output
     }
 
     /// The label of `class`; empty for a class that the package does not have.

@@ -3,7 +3,7 @@
 use super::bitmaps::{LabelBitmap, LabelBitmaps};
 use super::header::{field, read_u32};
 use super::{Header, Manifest, PackageError};
-use crate::graph::Graph;
+use crate::graph::{Graph, Tensor};
 use crate::limits::ALIGNMENT;
 
 /// What a section holds. Readers skip kinds that they do not know.
@@ -76,17 +76,15 @@ impl<'a> Sections<'a> {
     }
 
     /// Checks the sections' lengths and contents against the manifest, whose graph has been checked.
-    pub fn check_against(&self, manifest: &Manifest) -> Result<(), PackageError> {
+    pub fn check_against(&self, manifest: &Manifest, input: &Tensor, output: &Tensor) -> Result<(), PackageError> {
         let graph = &manifest.graph;
-        let output = graph.layers.last().and_then(|layer| graph.tensor(layer.output));
-        let (Some(input), Some(output)) = (graph.tensor(0), output) else { return Err(PackageError::Manifest) };
-
         let classes = output.elements();
         if self.labels.len() != classes * usize::from(manifest.label_bytes) {
             return Err(PackageError::Section { kind: SectionKind::Labels });
         }
-        for (class, label) in self.labels.chunks_exact(usize::from(manifest.label_bytes)).enumerate() {
-            if core::str::from_utf8(label).is_err() {
+        for class in 0..classes {
+            let label = self.label_bytes(class, manifest.label_bytes);
+            if label.is_none_or(|label| core::str::from_utf8(label).is_err()) {
                 return Err(PackageError::Label { class: class as u16 });
             }
         }
@@ -126,8 +124,13 @@ impl<'a> Sections<'a> {
 
     /// The label of `class`, without its padding; empty for an unknown class.
     pub fn label(&self, class: usize, label_bytes: u8) -> &'a str {
-        let label = self.labels.chunks_exact(usize::from(label_bytes)).nth(class).unwrap_or(&[]);
-        core::str::from_utf8(label).unwrap_or("").trim_end_matches('\0')
+        let label = self.label_bytes(class, label_bytes).unwrap_or_default();
+        core::str::from_utf8(label).unwrap_or_default().trim_end_matches('\0')
+    }
+
+    fn label_bytes(&self, class: usize, label_bytes: u8) -> Option<&'a [u8]> {
+        let length = usize::from(label_bytes);
+        self.labels.get(class.checked_mul(length)?..)?.get(..length)
     }
 
     /// The picture of the label of `class`, one of `classes`; `None` where there is none.
@@ -137,9 +140,10 @@ impl<'a> Sections<'a> {
 
     /// The golden vectors.
     pub fn golden(&self, input_bytes: usize, output_bytes: usize) -> impl Iterator<Item = GoldenVector<'a>> + use<'a> {
-        self.golden.chunks_exact(input_bytes + output_bytes).map(move |record| {
-            let (input, output) = record.split_at(input_bytes);
-            GoldenVector { input, output }
+        // No tensor is empty, so neither is a record.
+        self.golden.chunks_exact((input_bytes + output_bytes).max(1)).filter_map(move |record| {
+            let (input, output) = record.split_at_checked(input_bytes)?;
+            Some(GoldenVector { input, output })
         })
     }
 }

@@ -51,11 +51,22 @@ impl InstructionSet for Portable {
 
     #[inline]
     fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]) {
-        let length = accumulators.len();
-        let (x, w) = (x.map(|x| &x[..length]), w.map(|w| &w[..length]));
-        for (i, accumulator) in accumulators.iter_mut().enumerate() {
+        // The slices have one length, as the caller promises; said here, no element needs a check of its own.
+        let length = (0..N).fold(accumulators.len(), |length, k| length.min(x[k].len()).min(w[k].len()));
+        let (x, w) = (x.map(|x| x[..length].as_chunks::<4>()), w.map(|w| w[..length].as_chunks::<4>()));
+        let (fours, rest) = accumulators[..length].as_chunks_mut::<4>();
+        // In fours, whose sums stay in registers over all pairs.
+        for (i, sums) in (0..length / 4).zip(fours) {
             for k in 0..N {
-                *accumulator += i32::from(x[k][i]) * i32::from(w[k][i]);
+                let (x, w) = (&x[k].0[i], &w[k].0[i]);
+                for ((sum, &x), &w) in sums.iter_mut().zip(x).zip(w) {
+                    *sum += i32::from(x) * i32::from(w);
+                }
+            }
+        }
+        for (i, sum) in (0..length % 4).zip(rest) {
+            for k in 0..N {
+                *sum += i32::from(x[k].1[i]) * i32::from(w[k].1[i]);
             }
         }
     }
