@@ -4,11 +4,13 @@
 
 mod compatibility;
 mod door;
+mod exercise;
 mod format_page;
 mod graph_check;
 mod ink;
 mod kernels;
 mod models;
+mod mutations;
 mod plan;
 mod recognizer;
 
