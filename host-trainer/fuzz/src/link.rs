@@ -12,6 +12,7 @@ use embedded_graphics::Pixel;
 use embedded_graphics::geometry::{OriginDimensions, Size};
 use embedded_graphics::pixelcolor::Gray8;
 use embedded_graphics::prelude::DrawTarget;
+use embedded_graphics::primitives::Rectangle;
 use embedded_io::ErrorType;
 use fude_boards::display::Display;
 use fude_boards::{Counter, Peripherals, Tick};
@@ -53,11 +54,13 @@ impl Line {
         while let [kind, low, high, rest @ ..] = input {
             let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
             let (content, rest) = rest.split_at(length);
-            let piece = match kind % 4 {
+            let message = |message: &[u8]| frame(&[&[LINK_VERSION], message].concat());
+            let piece = match kind % 5 {
                 0 => content.to_vec(),
-                1 => frame(&[&[LINK_VERSION], content].concat()),
+                1 => message(content),
                 2 => frame(content),
-                _ => frame(&[vec![LINK_VERSION], image_request(content)].concat()),
+                3 => message(&image_request(content)),
+                _ => message(&screen_request(content)),
             };
             line.pieces.push_back(piece.len());
             line.arriving.extend(piece);
@@ -96,6 +99,12 @@ fn image_request(content: &[u8]) -> Vec<u8> {
     let image = Image { width, height, pixels, top_k: *top_k };
     let request = if shown & 1 == 0 { Request::Recognize(image) } else { Request::Show(image) };
     postcard::to_stdvec(&request).expect("plain data")
+}
+
+/// A request for the display's pixels from any of them on: four bytes say which.
+fn screen_request(content: &[u8]) -> Vec<u8> {
+    let first = content.first_chunk().map_or(0, |&bytes| u32::from_le_bytes(bytes));
+    postcard::to_stdvec(&Request::Screen { first }).expect("plain data")
 }
 
 /// The board's end: its application with a small package. Every answer must be a sound frame. Returns whether one was
@@ -226,6 +235,11 @@ impl DrawTarget for Blank {
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(&mut self, pixels: I) -> Result<(), Infallible> {
         pixels.into_iter().for_each(drop);
+        Ok(())
+    }
+
+    /// Areas are most of the pixels, and pixel by pixel they would be most of a run's time.
+    fn fill_solid(&mut self, _area: &Rectangle, _color: Gray8) -> Result<(), Infallible> {
         Ok(())
     }
 }

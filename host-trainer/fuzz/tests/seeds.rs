@@ -53,6 +53,7 @@ const NOISE: u8 = 0;
 const MESSAGE: u8 = 1;
 const FRAME: u8 = 2;
 const IMAGE: u8 = 3;
+const SCREEN: u8 = 4;
 
 fn message(message: &impl Serialize) -> (u8, Vec<u8>) {
     (MESSAGE, postcard::to_stdvec(message).unwrap())
@@ -61,9 +62,10 @@ fn message(message: &impl Serialize) -> (u8, Vec<u8>) {
 fn conversations() -> Seeds {
     let requests = [Request::Hello, Request::SelfTest, Request::Screen { first: 7 }, Request::Shutdown { code: 0 }]
         .map(|r| message(&r));
-    let image = |shown| (IMAGE, [vec![5, 3, shown], vec![0, 200, 255, 90].repeat(5)].concat());
+    let image = |shown| (IMAGE, [vec![5, 3, shown], [0, 200, 255, 90].repeat(5)].concat());
     let mut sound = requests.to_vec();
-    sound.splice(1..1, [image(0), image(1)]);
+    let screen = (SCREEN, 20_000_u32.to_le_bytes().to_vec());
+    sound.splice(1..1, [image(0), image(1), screen]);
     let unsound = [
         (NOISE, vec![0, 0, 9, 200, 0, 3, 1, 0]),
         (FRAME, vec![9, 1, 2]),
@@ -202,15 +204,13 @@ fn seeds_are_few_and_small() {
 /// Every seed runs, without libFuzzer.
 #[test]
 fn every_seed_runs() {
-    let targets: [(&str, fn(&[u8])); 4] = [
-        ("package", fude_fuzz::package::run),
-        ("link", fude_fuzz::link::run),
-        ("idx", fude_fuzz::idx::run),
-        ("image", fude_fuzz::image::run),
-    ];
-    for (target, run) in targets {
+    let run_all = |target: &str, run: fn(&[u8])| {
         for file in fs::read_dir(folder().join(target)).unwrap() {
             run(&fs::read(file.unwrap().path()).unwrap());
         }
-    }
+    };
+    run_all("package", fude_fuzz::package::run);
+    run_all("link", fude_fuzz::link::run);
+    run_all("idx", fude_fuzz::idx::run);
+    run_all("image", fude_fuzz::image::run);
 }
