@@ -191,7 +191,7 @@ fn attaching_measurements_changes_the_hash_alone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(crate::cases(4000))]
 
     /// Packages that are well-formed but describe other graphs than the weights were made for.
     #[test]
