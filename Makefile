@@ -1,6 +1,8 @@
 # Short names for the scripts that do the work. `make` alone lists them.
 
 BOARD ?= qemu-m4
+SECONDS ?= 60
+fuzz_manifest := host-trainer/fuzz/Cargo.toml
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 
 help:
@@ -10,6 +12,8 @@ help:
 	@echo 'make cuda        build fude with the GPU backend (half an hour; no GPU is needed for it)'
 	@echo 'make doctor      say what this machine lacks, and the remedy'
 	@echo 'make test        run every test, those on the emulated board among them'
+	@echo 'make fuzz        fuzz everything that is read from outside, SECONDS for each target (now: $(SECONDS))'
+	@echo "make sanitize    the runtime's tests under AddressSanitizer, Valgrind and, with nightly Rust, Miri"
 	@echo 'make lint        formatting, clippy, documentation'
 
 setup:
@@ -38,11 +42,21 @@ test:
 	firmware/build.sh all
 	.ci/inference-images
 	cargo test --release --workspace
+	.ci/sanitize address
+	.ci/fuzz 15
+
+fuzz:
+	.ci/fuzz $(SECONDS)
+
+sanitize:
+	.ci/sanitize
 
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	cargo clippy --release --package fude-firmware --features rpi-linux --bin linux -- -D warnings
+	cargo fmt --manifest-path $(fuzz_manifest) --check
+	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup quickstart firmware cuda doctor test lint
+.PHONY: help setup quickstart firmware cuda doctor test fuzz sanitize lint

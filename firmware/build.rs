@@ -2,6 +2,8 @@
 //!
 //! Without a board's feature there is nothing to do: the library needs no linker script.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::{env, error::Error, fs};
 

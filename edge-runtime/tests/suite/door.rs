@@ -1,51 +1,18 @@
 //! The one door for untrusted bytes: what is broken is refused by name, and what is accepted runs.
 
-use fude_runtime::graph::{ElementType, LayerError, Operator, PoolKind};
-use fude_runtime::ink::Image;
+use fude_runtime::graph::LayerError;
 use fude_runtime::package::{AlignedBytes, Fit, Package, PackageError, SectionKind, set_measured_hash};
-use fude_runtime::recognizer::{Recognizer, RecognizerError};
 use proptest::prelude::*;
 
-use crate::models::{
-    LABELS, Model, Random, Recorder, every_operator, halves, oracle_layers, random_model, reseal, runtime_layers,
-    section, table_entry,
-};
+use crate::exercise::exercise;
+use crate::models::{LABELS, Random, every_operator, halves, random_model, reseal, section, table_entry};
+use crate::mutations::mutate;
+
+/// Steps that an inference of these tests may take; see [`exercise`].
+const WORK: u64 = 1 << 22;
 
 fn open(bytes: &[u8]) -> Result<(), PackageError> {
     Package::new_checked(AlignedBytes::copy_of(bytes).as_slice()).map(|_| ())
-}
-
-/// Opens a package and does with it all that can be done. A panic is a test's failure, as is a layer that is
-/// not the oracle's.
-fn exercise(bytes: &[u8]) -> Result<(), PackageError> {
-    let bytes = AlignedBytes::copy_of(bytes);
-    let package = Package::new_checked(bytes.as_slice())?;
-    assert!(package.labels().all(|label| label.len() <= 16));
-    assert_eq!(package.label(package.classes()), "");
-    let _ = (package.model_id(), package.golden().count());
-    for bitmap in (0..=package.classes()).filter_map(|class| package.label_bitmap(class)) {
-        let (width, height) = (bitmap.width(), bitmap.height());
-        assert!(width > 0 && height > 0);
-        let ink =
-            (0..height + 2).flat_map(|y| (0..width + 9).map(move |x| (x, y))).filter(|&(x, y)| bitmap.is_ink(x, y));
-        assert!(ink.into_iter().all(|(x, y)| x < width && y < height));
-    }
-
-    let work = package.graph().total_cost().macs as usize + package.graph().arena_bytes();
-    if work > 1 << 22 || package.arena_bytes() > 1 << 28 {
-        return Ok(()); // it would run, but not in a test's time or memory
-    }
-    let input: Vec<u8> = (0..package.input().bytes()).map(|place| (place * 37) as u8).collect();
-    assert_eq!(runtime_layers(&package, &input), oracle_layers(&package, &input));
-
-    let mut arena = vec![0x5a; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena).expect("the arena is large enough");
-    let pixels: Vec<u8> = (0..63).map(|place| (place * 91) as u8).collect();
-    let image = Image::new(9, 7, &pixels).expect("63 pixels");
-    let answers = recognizer.recognize_observed(&image, 10, &mut Recorder::default()).expect("it runs");
-    assert_eq!(answers.len(), recognizer.package().classes().min(10));
-    assert!(matches!(recognizer.self_test(), Ok(_) | Err(RecognizerError::SelfTest { .. })));
-    Ok(())
 }
 
 fn sound() -> Vec<u8> {
@@ -57,7 +24,7 @@ fn error_after(change: impl FnOnce(&mut Vec<u8>)) -> Result<(), PackageError> {
     let mut bytes = sound();
     change(&mut bytes);
     reseal(&mut bytes);
-    exercise(&bytes)
+    exercise(&bytes, WORK)
 }
 
 fn put_u16(bytes: &mut [u8], place: usize, value: u16) {
@@ -77,9 +44,9 @@ fn add_to_u32(bytes: &mut [u8], place: usize, change: i32) {
 fn a_sound_package_runs_also_inside_a_longer_partition() {
     let mut bytes = sound();
     assert!(bytes.len() <= 4096, "the model of the tests has grown to {} bytes", bytes.len());
-    assert_eq!(exercise(&bytes), Ok(()));
+    assert_eq!(exercise(&bytes, WORK), Ok(()));
     bytes.extend_from_slice(&[0xff; 100]);
-    assert_eq!(exercise(&bytes), Ok(()));
+    assert_eq!(exercise(&bytes, WORK), Ok(()));
 }
 
 #[test]
@@ -114,7 +81,7 @@ fn every_flipped_bit_with_a_new_checksum_is_refused_or_runs() {
         let total = u32::from_le_bytes(bytes[12..16].try_into().expect("four bytes")) as usize;
         bytes.truncate(total.max(68));
         reseal(&mut bytes);
-        accepted += usize::from(exercise(&bytes).is_ok());
+        accepted += usize::from(exercise(&bytes, WORK).is_ok());
     }
     assert!(accepted > 1000, "only {accepted} flips were accepted: weights alone are more");
 }
@@ -272,87 +239,14 @@ fn attaching_measurements_changes_the_hash_alone() {
     let hash = [7; 32];
     set_measured_hash(&mut bytes, &hash).expect("a sound package");
     assert_eq!(bytes[32..64], hash);
-    assert_eq!(exercise(&bytes), Ok(()));
+    assert_eq!(exercise(&bytes, WORK), Ok(()));
     set_measured_hash(&mut bytes, &[0; 32]).expect("a sound package");
     assert_eq!(bytes, sound());
     assert_eq!(set_measured_hash(&mut bytes[1..].to_vec(), &hash), Err(PackageError::NotAPackage));
 }
 
-/// Replaces one number of the model by another that is on, near or beyond a limit.
-fn mutate(model: &mut Model, random: &mut Random) {
-    let extreme =
-        random.pick(&[0, 1, 2, 3, 4, 6, 16, 24, 52, 53, 127, 128, 255, 4096, 65_535, 1 << 21, 1 << 24, 1 << 30]);
-    let number = random.pick(&[extreme, -extreme, random.clone().between(-300, 300)]);
-    let tensors = model.graph.tensors.len() as u8;
-    let id = random.between(0, tensors.into()) as u8;
-    let tensor = random.between(0, i64::from(tensors) - 1) as usize;
-    let tensor = &mut model.graph.tensors[tensor];
-    match random.between(0, 9) {
-        0 => tensor.height = number as u16,
-        1 => tensor.width = number as u16,
-        2 => tensor.channels = number as u16,
-        3 => tensor.zero_point = number as i16,
-        4 => tensor.offset = number as u32,
-        5 => tensor.element = random.pick(&[ElementType::Int8, ElementType::Int16]),
-        6 => tensor.scale = f32::from_bits(random.word() as u32),
-        7 => model.graph.scratch.0 = number as u32,
-        _ => mutate_layer(model, random, number, id),
-    }
-}
-
-fn mutate_layer(model: &mut Model, random: &mut Random, number: i64, id: u8) {
-    let count = model.graph.layers.len();
-    let (one, other) = (random.between(0, count as i64 - 1) as usize, random.between(0, count as i64 - 1) as usize);
-    match random.between(0, 7) {
-        0 => return model.graph.layers.swap(one, other),
-        1 => return model.graph.layers[one].input = id,
-        2 => return model.graph.layers[one].output = id,
-        3 => {
-            model.graph.layers.remove(one);
-            return;
-        }
-        _ => {}
-    }
-    match &mut model.graph.layers[one].operator {
-        Operator::Convolution { window, parameters } | Operator::Depthwise { window, parameters } => {
-            match random.between(0, 6) {
-                0 => window.size.0 = number as u8,
-                1 => window.stride.1 = number as u8,
-                2 => window.pad_rows.1 = number as u8,
-                3 => window.pad_columns.0 = number as u8,
-                4 => parameters.shift = number as u8,
-                5 => parameters.bounds.0 = number as i16,
-                _ => parameters.offset = number as u32,
-            }
-        }
-        Operator::Dense { parameters } => match random.between(0, 2) {
-            0 => parameters.offset = number as u32,
-            1 => parameters.bounds.1 = number as i16,
-            _ => parameters.shift = number as u8,
-        },
-        Operator::Pool { window, kind } => match (random.between(0, 4), kind) {
-            (0, _) => window.size.1 = number as u8,
-            (1, _) => window.stride.0 = number as u8,
-            (2, _) => window.pad_rows.0 = number as u8,
-            (3, PoolKind::Average { multiplier, .. }) => *multiplier = number as i32,
-            (_, kind) => *kind = PoolKind::Max,
-        },
-        Operator::Gate { gate, multiplier, shift } => match random.between(0, 2) {
-            0 => *gate = id,
-            1 => *multiplier = number as i32,
-            _ => *shift = number as u8,
-        },
-        Operator::Add { other, multipliers, shift, bounds } => match random.between(0, 3) {
-            0 => *other = id,
-            1 => multipliers.0 = number as i32,
-            2 => bounds.0 = number as i16,
-            _ => *shift = number as u8,
-        },
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(crate::cases(4000))]
 
     /// Packages that are well-formed but describe other graphs than the weights were made for.
     #[test]
@@ -362,15 +256,13 @@ proptest! {
         model.pack(&labels);
         let mut random = Random(seed);
         for _ in 0..changes {
-            if !model.graph.layers.is_empty() {
-                mutate(&mut model, &mut random);
-            }
+            mutate(&mut model.graph, &mut random);
         }
         let fit = random.pick(&[Fit::WholeImage, Fit::InkBox { longer_side: random.clone().word() as u16 }]);
         let mut manifest = model.manifest();
         (manifest.preprocessing.fit, manifest.preprocessing.ink_threshold) = (fit, random.word() as u8);
         if let Ok(bytes) = model.parameters.finish(&manifest, &labels) {
-            prop_assert_eq!(exercise(&bytes), Ok(()));
+            prop_assert_eq!(exercise(&bytes, WORK), Ok(()));
         }
     }
 
@@ -384,7 +276,7 @@ proptest! {
         let end = (place + rubbish.len()).min(bytes.len() - 4);
         bytes[place..end].copy_from_slice(&rubbish[..end - place]);
         reseal(&mut bytes);
-        let _ = exercise(&bytes);
+        let _ = exercise(&bytes, WORK);
     }
 
     #[test]
@@ -407,7 +299,7 @@ proptest! {
 fn some_mutations_are_accepted() {
     let accepted = |seed: &u64| {
         let mut model = every_operator();
-        mutate(&mut model, &mut Random(*seed));
+        mutate(&mut model.graph, &mut Random(*seed));
         model.finish(&LABELS).is_ok()
     };
     let count = (0..1000).filter(accepted).count();

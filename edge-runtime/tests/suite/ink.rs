@@ -77,7 +77,7 @@ fn scribble(seed: u64, width: usize, height: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(crate::cases(500))]
 
     #[test]
     fn equals_the_definition_within_one_level(

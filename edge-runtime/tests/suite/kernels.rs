@@ -203,7 +203,7 @@ fn window(padded: bool) -> impl Strategy<Value = (Window, [(u16, u16); 2])> {
 const NONE: Shape = (1, 1, 1);
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(crate::cases(600))]
 
     #[test]
     fn convolution((window, [from, to]) in window(true), inputs in 1..=40_u16, outputs in 1..=40_u16, n in numbers()) {

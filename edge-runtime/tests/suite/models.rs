@@ -190,7 +190,7 @@ pub fn random_model(seed: u64, layers: usize) -> (Model, Vec<String>) {
 }
 
 impl Model {
-    fn random_layer(&mut self, random: &mut Random, from: TensorId) {
+    pub fn random_layer(&mut self, random: &mut Random, from: TensorId) {
         let (height, width, channels) = self.shape(from);
         match random.between(0, 6) {
             0 | 1 => {
@@ -253,7 +253,7 @@ impl Model {
     }
 
     /// A fully connected layer whose output may have 16 bits.
-    fn logits(&mut self, random: &mut Random, input: TensorId, classes: u16, element: ElementType) {
+    pub fn logits(&mut self, random: &mut Random, input: TensorId, classes: u16, element: ElementType) {
         let zero_point = if element == ElementType::Int8 { random.between(-128, 127) as i16 } else { 0 };
         let output = self.tensor((1, 1, classes), zero_point);
         self.graph.tensors[usize::from(output)].element = element;

@@ -50,7 +50,7 @@ fn check_plan(graph: &Graph) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn plans_are_sound_and_bounded(seed: u64, layers in 1..30_usize) {

@@ -81,7 +81,7 @@ fn memory_and_inputs_of_the_wrong_size_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::cases(400))]
 
     /// Whatever the graph: every layer writes the oracle's bytes, so no tensor was overwritten too early.
     #[test]

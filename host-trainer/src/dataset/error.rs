@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::image_file::{MAX_PIXELS, MAX_SIDE};
+
 /// Why a data set could not be named, read, written or split.
 ///
 /// Each message is one line that names the file, the place in it, and what to do.
@@ -152,6 +154,20 @@ pub enum DatasetError {
         path: PathBuf,
         /// What the decoder said.
         source: image::ImageError,
+    },
+
+    /// An image with more pixels than are read.
+    #[error(
+        "{}: {width}x{height} pixels; a side may have {MAX_SIDE} and all of it {MAX_PIXELS}: make the picture smaller",
+        path.display()
+    )]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
     },
 
     /// A file that is not a TrueType or OpenType font.

@@ -3,13 +3,18 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 
 use super::{DatasetError, Glyph};
 use crate::files::write_atomically;
 
-/// Longest side of an image that is accepted, in pixels; a character needs far fewer.
-const MAX_SIDE: u32 = 8192;
+/// Longest side of a picture that is read, in pixels; a character needs far fewer.
+pub(super) const MAX_SIDE: u32 = 8192;
+/// Most pixels of a picture that is read, a good camera's: a file of a few hundred bytes can promise any number, and
+/// memory for what is promised is taken before the first of them is decoded.
+pub(super) const MAX_PIXELS: u32 = 1 << 24;
+/// Most bytes that a decoder may take: pixels of four 16-bit channels.
+const MAX_DECODER_BYTES: u64 = 8 * MAX_PIXELS as u64;
 
 /// Reads a PNG or JPEG of any size and colour type as a glyph of the same size.
 ///
@@ -20,16 +25,20 @@ const MAX_SIDE: u32 = 8192;
 ///
 /// # Errors
 /// [`DatasetError::Io`] when the file cannot be opened, [`DatasetError::Image`] when it is not a
-/// PNG or JPEG or has a side of more than 8192 pixels.
+/// PNG or JPEG, [`DatasetError::ImageSize`] when it has a side of more than 8192 pixels or more than 2²⁴ pixels.
 pub fn load_glyph(path: &Path) -> Result<Glyph, DatasetError> {
     let image_error = |source| DatasetError::Image { path: path.to_owned(), source };
     let io_error = || DatasetError::io(path, "read");
     let mut reader = ImageReader::open(path).map_err(io_error())?.with_guessed_format().map_err(io_error())?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
-    let image = reader.decode().map_err(image_error)?;
+    let decoder = reader.into_decoder().map_err(image_error)?;
+    let (width, height) = decoder.dimensions();
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS.into() {
+        return Err(DatasetError::ImageSize { path: path.to_owned(), width, height });
+    }
+    let image = DynamicImage::from_decoder(decoder).map_err(image_error)?;
 
     let luma = DynamicImage::ImageRgba8(over_white(image.into_rgba8())).into_luma8();
     // MAX_SIDE fits 16 bits.
@@ -181,6 +190,39 @@ mod tests {
         let glyph = load_glyph(&path).unwrap();
         assert_eq!((glyph.width, glyph.height), (32, 16));
         assert!(glyph.pixels[8 * 32 + 16] > 200 && glyph.pixels[0] < 20);
+    }
+
+    /// The first bytes of a PNG with pixels of 8 bytes, which promise a picture and hold nothing of it.
+    fn promise(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
+        for (kind, content) in [(b"IHDR", header), (b"IDAT", Vec::new())] {
+            bytes.extend((content.len() as u32).to_be_bytes());
+            let checked = [&kind[..], &content].concat();
+            bytes.extend(&checked);
+            bytes.extend(fude_runtime::package::CRC32.checksum(&checked).to_be_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn pictures_that_promise_gigabytes_are_refused_by_their_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("promise.png");
+        let load = |width, height| {
+            std::fs::write(&path, promise(width, height)).unwrap();
+            load_glyph(&path).unwrap_err()
+        };
+        for (width, height) in [(8193, 1), (1, 8193), (4097, 4096), (8192, 8192)] {
+            let error = load(width, height);
+            assert!(matches!(error, DatasetError::ImageSize { .. }), "{error}");
+            assert!(error.to_string().contains(&format!("{width}x{height} pixels")), "{error}");
+        }
+        assert!(load(1 << 30, 1 << 30).to_string().contains("limit"), "a single row is too long for the decoder");
+        for (width, height) in [(8192, 2048), (4096, 4096)] {
+            let error = load(width, height).to_string();
+            assert!(error.contains("not a usable PNG") && !error.contains("limit"), "empty, not too large: {error}");
+        }
     }
 
     #[test]

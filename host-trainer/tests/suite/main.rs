@@ -2,6 +2,7 @@
 //!
 //! One binary, so that the recogniser of [`trained`] is trained once.
 
+#![forbid(unsafe_code)]
 #![recursion_limit = "256"]
 
 mod bad_input;
