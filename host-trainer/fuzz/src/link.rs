@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use embedded_graphics::Pixel;
@@ -15,10 +16,11 @@ use embedded_graphics::prelude::DrawTarget;
 use embedded_graphics::primitives::Rectangle;
 use embedded_io::ErrorType;
 use fude_boards::display::Display;
-use fude_boards::{Counter, Peripherals, Tick};
+use fude_boards::{Board, Counter, Peripherals, Tick};
 use fude_firmware::app::{self, Memory, exit};
 use fude_firmware::link::frame::{FrameDecoder, LINK_VERSION};
-use fude_firmware::link::message::{Image, MAX_OUTPUT_BYTES, Request, Response};
+use fude_firmware::link::message::{Image, MAX_OUTPUT_BYTES, MAX_PIXELS, Request, Response};
+use fude_firmware::memory_of;
 use fude_runtime::package::{AlignedBytes, CRC32};
 
 use crate::device_link::Link;
@@ -119,8 +121,8 @@ fn serve(mut line: Line) -> bool {
         display: Some(Box::leak(Box::new(Blank))),
         model_partition: PACKAGE.as_slice(),
     };
-    let mut memory = Memory::<4096>::ZERO;
-    let code = app::run("fuzz", peripherals, &mut memory);
+    let mut memory: memory_of!(Fuzzed<'static>) = Memory::ZERO;
+    let code = app::run::<Fuzzed<'_>, _, _, _, _>(peripherals, &mut memory);
     // A host may ask for any code, but that is answered.
     let fails_to_boot = [exit::PACKAGE, exit::ARENA, exit::SELF_TEST].contains(&code) && line.sent.is_empty();
     assert!(!fails_to_boot, "exit code {code}");
@@ -203,6 +205,20 @@ impl io::Write for Line {
     }
 }
 
+/// A board whose line is a fuzzer's input.
+struct Fuzzed<'l>(PhantomData<&'l ()>);
+
+impl<'l> Board for Fuzzed<'l> {
+    const NAME: &'static str = "fuzz";
+    const ARENA_BYTES: usize = 4096;
+    const MAX_PIXELS: usize = MAX_PIXELS;
+    const MAX_OUTPUT_BYTES: usize = MAX_OUTPUT_BYTES;
+    const MAX_GLYPH_PIXELS: usize = 64 * 64;
+    type Serial = &'l mut Line;
+    type Counter = Stopped;
+    type Display = Blank;
+}
+
 /// Counts nothing.
 struct Stopped;
 
@@ -224,8 +240,11 @@ impl Blank {
 }
 
 impl Display for Blank {
-    fn luma(&self) -> Option<&[u8]> {
-        Some(&[0; (Self::SIZE.width * Self::SIZE.height) as usize])
+    fn read_luma(&self, first: usize, luma: &mut [u8]) -> Option<usize> {
+        let left = ((Self::SIZE.width * Self::SIZE.height) as usize).checked_sub(first).filter(|&left| left > 0)?;
+        let count = left.min(luma.len());
+        luma[..count].fill(0);
+        Some(count)
     }
 }
 
