@@ -17,6 +17,7 @@ use crate::dataset::Glyph;
 use crate::device::board::{Board, Status};
 use crate::device::emulator::EmulatorError;
 use crate::device::firmware::Firmware;
+use crate::device::link::LinkError;
 use crate::device::{Device, DeviceError};
 use crate::evaluate::TestSet;
 use crate::package::{PackageFile, PackingError};
@@ -57,7 +58,7 @@ pub struct BoardReport {
 pub enum BoardOutcome {
     /// The board answered for every glyph.
     Compared(Comparison),
-    /// The package is more than the board has room for.
+    /// The package, or a picture, is more than the board has room for.
     TooSmall {
         /// What there is too little of, in the board's own words where it has any.
         too_small: String,
@@ -251,9 +252,8 @@ fn outcome_of(error: DeviceError) -> BoardOutcome {
             let too_small = log.last().map_or_else(|| error.to_string(), |line| line.text.clone());
             BoardOutcome::TooSmall { too_small }
         }
-        DeviceError::Emulator(EmulatorError::PackageTooLarge { .. }) => {
-            BoardOutcome::TooSmall { too_small: error.to_string() }
-        }
+        DeviceError::Emulator(EmulatorError::PackageTooLarge { .. })
+        | DeviceError::Link(LinkError::ImageTooLarge { .. }) => BoardOutcome::TooSmall { too_small: error.to_string() },
         _ => BoardOutcome::Failed { error: error.to_string() },
     }
 }

@@ -87,8 +87,8 @@ fn damaged_packages_are_refused_by_the_library_and_by_the_program() {
         (
             "of the future",
             with_bytes(&whole, 8, &2_u16.to_le_bytes()),
-            |reason| matches!(reason, PackageError::Version { major: 2, minor: 0 }),
-            ["format version 2.0", "use a matching fude"],
+            |reason| matches!(reason, PackageError::Version { major: 2, minor: 1 }),
+            ["format version 2.1", "use a matching fude"],
         ),
         (
             "for another target",

@@ -29,7 +29,8 @@ const CHARACTERS: [(&str, &[Stroke]); 4] = [
 ];
 /// Drawings of each character.
 const DRAWINGS: u64 = 16;
-const SIDE: u16 = 40;
+/// A side of the drawings, in pixels: the smallest board takes no larger ones.
+const SIDE: u16 = 32;
 
 /// Labels of the characters, in the order of the classes: that of the folders' names.
 pub fn labels() -> Vec<&'static str> {
