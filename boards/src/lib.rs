@@ -8,23 +8,22 @@
 //! | `memory.x` | the same memory regions for the linker; none under an operating system | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
-//! What boards share is a file each: [`display`], and the drivers of Cortex-M boards (`systick.rs`, `cmsdk_uart.rs`,
-//! `memory.rs`), under the features `cortex-m` and `mps`.
+//! What boards share is a file each: [`display`], and for Cortex-M `memory.rs`, the drivers `systick.rs` and
+//! `cmsdk_uart.rs`, and `mps.rs`, which makes a board of Arm's MPS designs out of three lines.
 //!
 //! The crate has two readers, and neither pays for the other:
 //!
 //! - The **host** uses it without features. [`BUILT_IN`] holds the text of every `board.toml`, so that the
 //!   installed `fude` knows these boards without the source tree.
 //! - The **firmware** switches on exactly one board's feature. That board is then `Selected`, and everything
-//!   above it sees only the trait [`Board`]. Under an operating system there is nothing to select: the program
-//!   takes what it needs from the board's module.
+//!   above it sees only the trait [`Board`]. Start and end are [`BareMetal`]'s, which a program under an operating
+//!   system does without.
 //!
 //! # Adding a board
 //!
 //! Copy a folder, describe the board in its `board.toml` and, where a linker script lays its memory out, `memory.x`
-//! (a test of this crate holds the two together), implement [`Board`] for a type `Selected`, add the feature and the
-//! line in [`BUILT_IN`].
-//! `firmware/build.sh NAME` then builds its image.
+//! (a test of this crate holds the two together), implement [`Board`] and [`BareMetal`] for a type `Selected`, add
+//! the feature and the line in [`BUILT_IN`]. `firmware/build.sh NAME` then builds its image.
 
 #![no_std]
 #![deny(missing_docs)]
@@ -37,6 +36,8 @@ mod cmsdk_uart;
 pub mod display;
 #[cfg(feature = "cortex-m")]
 mod memory;
+#[cfg(feature = "mps")]
+mod mps;
 #[cfg(feature = "mps")]
 mod systick;
 
