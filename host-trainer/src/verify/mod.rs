@@ -1,6 +1,6 @@
 //! Comparing boards with the host, byte for byte.
 //!
-//! The host recognises every glyph once ([`host::recognize_all`]); each board then recognises them all, several
+//! The host recognises every glyph once (`host.rs`); each board then recognises them all, several
 //! boards side by side, and every layer's hash, the logits and the answers are held against the host's.
 
 mod host;
