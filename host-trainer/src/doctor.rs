@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
 
 use crate::device::board::Board;
 use crate::device::firmware::Firmware;
-use crate::machine::program_version;
+use crate::machine::{FONT_FOLDER, FontFiles, program_version};
 use crate::train::{ComputeChoice, compute_device};
 
 /// One thing that Fude needs, and whether it is here.
@@ -59,6 +59,17 @@ pub fn examine(boards: &[Board]) -> Vec<Finding> {
     findings.extend(boards.iter().map(firmware));
     findings.push(gpu());
     findings
+}
+
+/// Looks for the fonts called `faces` where distributions install them.
+pub fn fonts(faces: &[&str], needed_for: &str) -> Finding {
+    let files = FontFiles::below(Path::new(FONT_FOLDER));
+    let missing: Vec<&str> = faces.iter().copied().filter(|face| files.find(face).is_none()).collect();
+    let state = match missing.as_slice() {
+        [] => State::Found(format!("{} below {FONT_FOLDER}", faces.join(", "))),
+        missing => State::Missing(format!("run `make setup` for {}", missing.join(", "))),
+    };
+    Finding::needed("fonts".into(), needed_for.into(), state)
 }
 
 /// How to get a program that is not installed.
@@ -164,6 +175,13 @@ mod tests {
         let boards = [Board::find("qemu-m4").unwrap(), Board::find("qemu-m4").unwrap()];
         let groups = grouped(&boards, |board| Some(board.target.as_str()));
         assert_eq!(groups.into_iter().collect::<Vec<_>>(), [("thumbv7em-none-eabihf", "qemu-m4, qemu-m4".into())]);
+    }
+
+    #[test]
+    fn fonts_that_are_missing_are_named() {
+        let finding = fonts(&["no-such-face.ttf"], "tests");
+        assert_eq!(finding.state, State::Missing("run `make setup` for no-such-face.ttf".into()));
+        assert!(finding.is_trouble() && !fonts(&[], "tests").is_trouble());
     }
 
     #[test]

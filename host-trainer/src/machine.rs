@@ -1,8 +1,11 @@
-//! What this machine has: programs and shared libraries, found without loading or starting anything unsafe.
+//! What this machine has: programs, shared libraries, fonts.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
+
+/// Where Linux distributions install fonts.
+pub const FONT_FOLDER: &str = "/usr/share/fonts";
 
 /// Where Linux keeps shared libraries, besides `LD_LIBRARY_PATH` and what `ldconfig` knows; the last two are
 /// those of WSL and of the NVIDIA container toolkit.
@@ -50,9 +53,52 @@ fn is_named(path: &Path, name: &str) -> bool {
     file.strip_prefix(name).is_some_and(|version| version.is_empty() || version.starts_with('.'))
 }
 
+/// The files below a folder, among which fonts are sought by name.
+pub struct FontFiles(Vec<PathBuf>);
+
+impl FontFiles {
+    /// Every file below `folder`, in sorted order; none where it cannot be read.
+    pub fn below(folder: &Path) -> Self {
+        let mut files = Vec::new();
+        collect(folder, &mut files);
+        Self(files)
+    }
+
+    /// The first that is called `face`, such as `ipaexg.ttf`.
+    pub fn find(&self, face: &str) -> Option<&Path> {
+        self.0.iter().find(|file| file.file_name().is_some_and(|name| name == face)).map(PathBuf::as_path)
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fonts_are_found_by_name_wherever_they_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        for file in ["z.ttf", "a/b/z.ttf", "a/other.ttf"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        let files = FontFiles::below(folder.path());
+        assert_eq!(files.find("z.ttf"), Some(folder.path().join("a/b/z.ttf").as_path()));
+        assert_eq!(files.find("ttf"), None);
+        assert_eq!(FontFiles::below(&folder.path().join("nowhere")).find("z.ttf"), None);
+    }
 
     #[test]
     fn a_program_that_is_not_there_has_no_version() {

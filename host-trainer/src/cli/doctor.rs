@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use super::quickstart::{TEST_FACE, TRAINING_FACES};
 use super::{CliError, Outcome};
 use crate::device::board::Board;
-use crate::doctor::{Finding, State, examine};
+use crate::doctor::{Finding, State, examine, fonts};
+use crate::label_font::DEFAULT_FACE;
 
 /// Look for everything that fude needs on this machine, and say how to get what is missing.
 #[derive(Debug, Args)]
@@ -25,7 +27,9 @@ pub fn run(arguments: &DoctorArguments) -> Result<Outcome, CliError> {
         [] => Board::built_in().collect(),
         names => names.iter().map(|name| Board::find(name)).collect::<Result<_, _>>()?,
     };
-    let findings = examine(&boards);
+    let mut findings = examine(&boards);
+    findings.push(fonts(&[&TRAINING_FACES[..], &[TEST_FACE]].concat(), "the quickstart"));
+    findings.push(Finding { optional: true, ..fonts(&[DEFAULT_FACE], "labels on displays") });
     let success = !findings.iter().any(Finding::is_trouble);
     Ok(Outcome::new(&findings, text(&findings))?.succeeding(success))
 }

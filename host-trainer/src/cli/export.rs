@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::data::{DataArguments, Part};
 use super::outcome::{grouped, rows};
 use super::progress::say;
-use super::{CliError, Outcome, fonts};
+use super::{CliError, Outcome};
 use crate::evaluate::image_of;
 use crate::files::write_atomically;
 use crate::label_font::{DEFAULT_FACE, LabelFont};
+use crate::machine::{FONT_FOLDER, FontFiles};
 use crate::package::{PackageFile, PackingError, count_label_bitmaps, pack};
 use crate::train::{ComputeChoice, RunFolder, compute_device, image_to_input};
 
@@ -105,7 +106,7 @@ fn label_font(named: Option<&Path>) -> Result<Option<LabelFont>, CliError> {
     match named {
         Some(name) if name == Path::new("none") => Ok(None),
         Some(path) => Ok(Some(LabelFont::read(path)?)),
-        None => match fonts::find(&fonts::files_below(Path::new(fonts::FOLDER)), DEFAULT_FACE) {
+        None => match FontFiles::below(Path::new(FONT_FOLDER)).find(DEFAULT_FACE) {
             Some(path) => Ok(Some(LabelFont::read(path)?)),
             None => {
                 say("no label bitmaps: install fonts-unifont or give --label-font, else displays show code points");

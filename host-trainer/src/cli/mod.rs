@@ -9,7 +9,6 @@ mod data;
 mod doctor;
 mod eval;
 mod export;
-mod fonts;
 mod inspect;
 mod outcome;
 mod progress;

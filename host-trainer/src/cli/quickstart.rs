@@ -17,20 +17,21 @@ use super::progress::say;
 use super::qat::{QatArguments, qat};
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
-use super::{CliError, Outcome, fonts};
+use super::{CliError, Outcome};
 use crate::card;
 use crate::dataset::DataSpec;
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
 use crate::label_font::DEFAULT_FACE;
+use crate::machine::{FONT_FOLDER, FontFiles};
 use crate::model::Preset;
 use crate::package::PackageFile;
 use crate::train::ComputeChoice;
 use crate::verify::{BoardOutcome, Comparison};
 
 /// Faces that are trained on: printed ones, and one written with a pencil (Klee).
-const TRAINING_FACES: [&str; 11] = [
+pub const TRAINING_FACES: [&str; 11] = [
     "KleeOne-Regular.ttf",
     "ipaexg.ttf",
     "ipaexm.ttf",
@@ -44,7 +45,7 @@ const TRAINING_FACES: [&str; 11] = [
     "VL-Gothic-Regular.ttf",
 ];
 /// The handwriting face that is only tested on.
-const TEST_FACE: &str = "YuseiMagic-Regular.ttf";
+pub const TEST_FACE: &str = "YuseiMagic-Regular.ttf";
 /// Distortions of each test glyph: 80 × 30 = 2,400 test images.
 const TEST_DISTORTIONS: u64 = 30;
 /// Seed of the test's distortions.
@@ -57,7 +58,7 @@ const TEST_SEED: u64 = 2;
   fude quickstart --epochs 2 --qat-epochs 1 --out runs/try --models runs/try")]
 pub struct QuickstartArguments {
     /// Folder that is searched for the fonts.
-    #[arg(long, default_value = fonts::FOLDER)]
+    #[arg(long, default_value = FONT_FOLDER)]
     pub fonts: PathBuf,
     /// Folder of the run and of summary.json.
     #[arg(long, default_value = "runs/quickstart")]
@@ -136,7 +137,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
-    let label_font = fonts::find(&fonts::files_below(&arguments.fonts), DEFAULT_FACE).cloned();
+    let label_font = FontFiles::below(&arguments.fonts).find(DEFAULT_FACE).map(Path::to_owned);
     let export_arguments =
         ExportArguments { run: arguments.out.clone(), out: package.clone(), data: training, label_font };
     let exported = timed(&mut seconds.export, || export(&export_arguments))?;
@@ -219,11 +220,11 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
 
 /// Finds each face below `folder`.
 fn find_fonts(folder: &Path, faces: &[&str]) -> Result<Vec<PathBuf>, CliError> {
-    let files = fonts::files_below(folder);
+    let files = FontFiles::below(folder);
     let find = |face: &&str| {
         let remedy = "run `make setup`, or name another folder with --fonts";
         let missing = || format!("{}: no {face} below it; {remedy}", folder.display()).into();
-        fonts::find(&files, face).cloned().ok_or_else(missing)
+        files.find(face).map(Path::to_owned).ok_or_else(missing)
     };
     faces.iter().map(find).collect()
 }
