@@ -3,14 +3,14 @@
 //! `fude doctor` prints all of it; errors of other commands about a missing program quote the same remedy.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
 
 use crate::device::board::Board;
 use crate::device::firmware::Firmware;
+use crate::files::in_source_tree;
 use crate::machine::{FONT_FOLDER, FontFiles, program_version};
 use crate::train::{ComputeChoice, compute_device};
 
@@ -52,9 +52,9 @@ impl Finding {
 /// Examines this machine for everything that `boards` need, and for what training can use.
 pub fn examine(boards: &[Board]) -> Vec<Finding> {
     let mut findings = vec![toolchain()];
-    let by_target = grouped(boards, |board| Some(board.target.as_str()));
+    let by_target = by_property(boards, |board| Some(board.target.as_str()));
     findings.extend(by_target.into_iter().map(|(target, boards)| compiler(target, boards)));
-    let by_emulator = grouped(boards, |board| board.emulator.as_ref().map(|emulator| emulator.program.as_str()));
+    let by_emulator = by_property(boards, |board| board.emulator.as_ref().map(|emulator| emulator.program.as_str()));
     findings.extend(by_emulator.into_iter().map(|(program, boards)| emulator(program, boards)));
     findings.extend(boards.iter().map(firmware));
     findings.push(gpu());
@@ -82,7 +82,7 @@ pub fn remedy_for_program(program: &str) -> String {
 }
 
 /// The names of the boards that share a property, by that property.
-fn grouped<'b>(boards: &'b [Board], property: impl Fn(&'b Board) -> Option<&'b str>) -> BTreeMap<&'b str, String> {
+fn by_property<'b>(boards: &'b [Board], property: impl Fn(&'b Board) -> Option<&'b str>) -> BTreeMap<&'b str, String> {
     let mut groups: BTreeMap<&str, String> = BTreeMap::new();
     for board in boards {
         let Some(property) = property(board) else { continue };
@@ -114,25 +114,19 @@ fn is_at_least(version: &str, needed: &str) -> bool {
 
 /// Asks the script that builds firmware, which knows every compiler that will do.
 fn compiler(target: &str, boards: String) -> Finding {
-    let state = match in_source_tree(".ci/cross-cargo") {
+    let state = match in_source_tree(Path::new(".ci/cross-cargo")) {
         None => State::Missing("firmware is built in Fude's source tree: run this there".into()),
         Some(script) => match Command::new(&script).args(["--missing", target]).output() {
             Ok(output) if output.status.success() && output.stdout.is_empty() => State::Found("installed".into()),
             Ok(output) if output.status.success() => {
                 let packages = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-                State::Missing(format!("run `rustup target add {target}`, or `sudo apt-get install {packages}`"))
+                State::Missing(format!("run `.ci/setup tests`, or `sudo apt-get install {packages}`"))
             }
             Ok(output) => State::Missing(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
             Err(error) => State::Missing(format!("{}: {error}; it needs bash", script.display())),
         },
     };
     Finding::needed(format!("compiler for {target}"), format!("firmware of {boards}"), state)
-}
-
-/// The file of this path below the current folder or one above.
-fn in_source_tree(path: &str) -> Option<PathBuf> {
-    let here = env::current_dir().ok()?;
-    here.ancestors().map(|folder| folder.join(path)).find(|path| path.is_file())
 }
 
 fn emulator(program: &str, boards: String) -> Finding {
@@ -150,10 +144,10 @@ fn firmware(board: &Board) -> Finding {
 
 fn gpu() -> Finding {
     let state = match compute_device(ComputeChoice::Cuda, 0) {
-        Ok(_) => State::Found("this fude was built with CUDA, and its libraries are here".into()),
+        Ok(_) => State::Found("built in; its libraries and a GPU's driver are here".into()),
         Err(error) => State::Missing(error.to_string()),
     };
-    Finding { optional: true, ..Finding::needed("NVIDIA GPU".into(), "training faster".into(), state) }
+    Finding { optional: true, ..Finding::needed("CUDA".into(), "training faster".into(), state) }
 }
 
 #[cfg(test)]
@@ -173,7 +167,7 @@ mod tests {
     #[test]
     fn boards_that_share_a_need_are_named_together() {
         let boards = [Board::find("qemu-m4").unwrap(), Board::find("qemu-m4").unwrap()];
-        let groups = grouped(&boards, |board| Some(board.target.as_str()));
+        let groups = by_property(&boards, |board| Some(board.target.as_str()));
         assert_eq!(groups.into_iter().collect::<Vec<_>>(), [("thumbv7em-none-eabihf", "qemu-m4, qemu-m4".into())]);
     }
 
@@ -203,6 +197,6 @@ mod tests {
         assert!(remedy("no-such-emulator").contains("PATH"));
         assert!(findings.iter().any(|finding| finding.what == "Rust toolchain" && !finding.is_trouble()));
         // A build without the GPU backend trains all the same.
-        assert!(findings.iter().any(|finding| finding.what == "NVIDIA GPU" && !finding.is_trouble()));
+        assert!(findings.iter().any(|finding| finding.what == "CUDA" && !finding.is_trouble()));
     }
 }

@@ -1,8 +1,8 @@
 //! Writing files so that nothing written before is lost.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use thiserror::Error;
 
@@ -67,4 +67,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         Ok(())
     };
     write().map_err(|source| FileError::write(path, source))
+}
+
+/// The file of this `path` in Fude's source tree, if the current folder is in it: below it or a folder above.
+pub fn in_source_tree(path: &Path) -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(path)).find(|path| path.is_file())
 }

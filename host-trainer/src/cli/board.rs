@@ -1,4 +1,4 @@
-//! Arguments that name a board.
+//! Arguments that name boards.
 
 use std::path::PathBuf;
 
@@ -29,4 +29,15 @@ impl BoardArguments {
         let firmware = Firmware::find(&board, self.firmware.as_deref())?;
         Ok((board, firmware))
     }
+}
+
+/// The boards of these names or folders, in order; `all` is every board that ships with fude.
+///
+/// # Errors
+/// Where there is no such board.
+pub fn find_boards(names: &[String]) -> Result<Vec<Board>, CliError> {
+    if names == ["all"] {
+        return Ok(Board::built_in().collect());
+    }
+    Ok(names.iter().map(|name| Board::find(name)).collect::<Result<_, _>>()?)
 }

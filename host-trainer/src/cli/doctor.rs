@@ -2,9 +2,9 @@
 
 use clap::Args;
 
+use super::board::find_boards;
 use super::quickstart::{TEST_FACE, TRAINING_FACES};
 use super::{CliError, Outcome};
-use crate::device::board::Board;
 use crate::doctor::{Finding, State, examine, fonts};
 use crate::label_font::DEFAULT_FACE;
 
@@ -16,17 +16,14 @@ use crate::label_font::DEFAULT_FACE;
 
 Exit status 1 where something is missing that the boards need.")]
 pub struct DoctorArguments {
-    /// Boards by name, or folders with a board.toml of your own; every board that ships with fude otherwise.
-    #[arg(long, value_name = "NAME|FOLDER", value_delimiter = ',')]
+    /// Boards by name, or folders with a board.toml of your own; `all` for every board that ships with fude.
+    #[arg(long, value_name = "NAME|FOLDER|all", value_delimiter = ',', default_value = "all")]
     pub board: Vec<String>,
 }
 
 /// Runs the subcommand.
 pub fn run(arguments: &DoctorArguments) -> Result<Outcome, CliError> {
-    let boards: Vec<Board> = match arguments.board.as_slice() {
-        [] => Board::built_in().collect(),
-        names => names.iter().map(|name| Board::find(name)).collect::<Result<_, _>>()?,
-    };
+    let boards = find_boards(&arguments.board)?;
     let mut findings = examine(&boards);
     findings.push(fonts(&[&TRAINING_FACES[..], &[TEST_FACE]].concat(), "the quickstart"));
     findings.push(Finding { optional: true, ..fonts(&[DEFAULT_FACE], "labels on displays") });

@@ -1,6 +1,8 @@
 //! `fude export`: a checkpoint becomes a package.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 use serde::Serialize;
@@ -34,9 +36,32 @@ pub struct ExportArguments {
     /// Data whose first samples become the board's self-test.
     #[command(flatten)]
     pub data: DataArguments,
-    /// Font of the labels on a board's display, or `none`: an installed GNU Unifont otherwise.
-    #[arg(long, value_name = "FILE|none")]
-    pub label_font: Option<PathBuf>,
+    /// Font of the labels on a board's display: `installed` is GNU Unifont, `none` leaves the labels' bitmaps out.
+    #[arg(long, value_name = "FILE|installed|none", default_value = "installed")]
+    pub label_font: LabelFontChoice,
+}
+
+/// Which font labels are drawn in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelFontChoice {
+    /// [`DEFAULT_FACE`], where it is installed.
+    Installed,
+    /// None: displays show code points.
+    None,
+    /// This one.
+    File(PathBuf),
+}
+
+impl FromStr for LabelFontChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "installed" => Self::Installed,
+            "none" => Self::None,
+            path => Self::File(path.into()),
+        })
+    }
 }
 
 /// What was packed.
@@ -76,7 +101,7 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
     let device = compute_device(ComputeChoice::Cpu, folder.read_info()?.seed)?;
     let checkpoint = folder.read_latest(&device)?;
     let info = &checkpoint.info;
-    let label_font = label_font(arguments.label_font.as_deref())?;
+    let label_font = label_font(&arguments.label_font)?;
     let dataset = arguments.data.load(Part::Training, false)?;
     // Spread over the data, so that the vectors are of different classes.
     let step = (dataset.samples.len() / GOLDEN_VECTORS).max(1);
@@ -101,17 +126,16 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
     })
 }
 
-/// The font that is named, or an installed one; `none` is none.
-fn label_font(named: Option<&Path>) -> Result<Option<LabelFont>, CliError> {
-    match named {
-        Some(name) if name == Path::new("none") => Ok(None),
-        Some(path) => Ok(Some(LabelFont::read(path)?)),
-        None => match FontFiles::below(Path::new(FONT_FOLDER)).find(DEFAULT_FACE) {
-            Some(path) => Ok(Some(LabelFont::read(path)?)),
-            None => {
-                say("no label bitmaps: install fonts-unifont or give --label-font, else displays show code points");
-                Ok(None)
-            }
-        },
+/// The font of `choice`. Where none is installed the package goes without, and a line says so.
+fn label_font(choice: &LabelFontChoice) -> Result<Option<LabelFont>, CliError> {
+    let installed = FontFiles::below(Path::new(FONT_FOLDER));
+    let path = match choice {
+        LabelFontChoice::None => return Ok(None),
+        LabelFontChoice::File(path) => Some(path.as_path()),
+        LabelFontChoice::Installed => installed.find(DEFAULT_FACE),
+    };
+    if path.is_none() {
+        say("no label bitmaps: install fonts-unifont or give --label-font, else displays show code points");
     }
+    Ok(path.map(LabelFont::read).transpose()?)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::data::{DataArguments, TestArguments};
 use super::eval::{EvalArguments, StageChoice, evaluate};
-use super::export::{ExportArguments, export};
+use super::export::{ExportArguments, LabelFontChoice, export};
 use super::outcome::{grouped, percent, rows};
 use super::progress::say;
 use super::qat::{QatArguments, qat};
@@ -112,6 +112,9 @@ struct Seconds {
 /// Runs the subcommand.
 pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
+    // Looked for first: what is missing should show before minutes of training.
+    let board = Board::find(&arguments.board)?;
+    let firmware = Firmware::find(&board, None)?;
     let training = data(find_fonts(&arguments.fonts, &TRAINING_FACES)?);
     let test = TestArguments {
         data: data(find_fonts(&arguments.fonts, &[TEST_FACE])?),
@@ -137,7 +140,10 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
-    let label_font = FontFiles::below(&arguments.fonts).find(DEFAULT_FACE).map(Path::to_owned);
+    let label_font = match FontFiles::below(&arguments.fonts).find(DEFAULT_FACE) {
+        Some(path) => LabelFontChoice::File(path.to_owned()),
+        None => LabelFontChoice::Installed,
+    };
     let export_arguments =
         ExportArguments { run: arguments.out.clone(), out: package.clone(), data: training, label_font };
     let exported = timed(&mut seconds.export, || export(&export_arguments))?;
@@ -155,8 +161,6 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     let verification = timed(&mut seconds.verify, || compare_with_board(&verify_arguments))?;
     seconds.total = started.elapsed().as_secs_f64();
 
-    let board = Board::find(&arguments.board)?;
-    let firmware = Firmware::find(&board, None)?;
     let flash_bytes = firmware.size().map(|size| size.flash + exported.package_bytes as u64);
     let summary = Summary {
         classes: exported.classes,

@@ -32,7 +32,8 @@ pub struct RunArguments {
     pub package: PathBuf,
     #[command(flatten)]
     pub board: BoardArguments,
-    /// A PNG or JPEG of one character, dark on light or light on dark, of at most 16,384 pixels.
+    /// A PNG or JPEG of one character, dark on light or light on dark, of no more pixels than the board
+    /// takes: 16,384 on most.
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
     /// How many answers.

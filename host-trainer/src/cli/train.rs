@@ -16,7 +16,7 @@ use crate::dataset::{Dataset, Distortion};
 use crate::model::{Network, Preset};
 use crate::package::check_names;
 use crate::train::{
-    BatchStream, ComputeChoice, EpochReport, FitSettings, RunFolder, RunInfo, Stage, compute_device, fit,
+    BatchStream, ComputeChoice, EpochReport, FitSettings, RunFolder, RunInfo, Stage, compute_device, device_name, fit,
 };
 
 /// Train a float network.
@@ -153,6 +153,7 @@ pub fn run_stage(
         distortion: Distortion { side: glyph_side(&dataset.samples), ..strength },
         dataset: Arc::new(dataset),
     };
+    say(&format!("{} epochs on the {}", settings.epochs, device_name(device)));
     let progress = bar(stream.batches_per_epoch() * settings.epochs, "training (batches)");
     let mut history = Vec::new();
     let network = fit(

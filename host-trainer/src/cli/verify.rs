@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::board::find_boards;
 use super::data::TestArguments;
 use super::outcome::{columns, grouped, percent, rows};
 use super::progress::bar;
@@ -43,11 +44,7 @@ impl VerifyArguments {
     }
 
     fn boards(&self) -> Result<Vec<Board>, CliError> {
-        let boards: Vec<Board> = if self.is_for_all() {
-            Board::built_in().collect()
-        } else {
-            self.board.iter().map(|board| Board::find(board)).collect::<Result<_, _>>()?
-        };
+        let boards = find_boards(&self.board)?;
         match (&self.firmware, boards.as_slice()) {
             (None, _) | (Some(_), [_]) => Ok(boards),
             (Some(_), _) => Err("--firmware is one board's image; name one --board with it".into()),

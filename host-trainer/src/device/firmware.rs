@@ -1,11 +1,12 @@
 //! Firmware images: where they are, and how much of the board they take.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use object::{Object, ObjectSegment};
 
 use super::board::{Board, Memory};
+use crate::files::in_source_tree;
 
 /// A board's image, an ELF file.
 pub struct Firmware {
@@ -87,9 +88,7 @@ impl Firmware {
 }
 
 fn built(board: &str) -> Option<PathBuf> {
-    let here = env::current_dir().ok()?;
-    let image = Path::new("firmware/build").join(format!("{board}.elf"));
-    here.ancestors().map(|folder| folder.join(&image)).find(|path| path.is_file())
+    in_source_tree(&Path::new("firmware/build").join(format!("{board}.elf")))
 }
 
 /// Sums the segments that the ELF file loads: what lies in flash, and what takes RAM when it runs.

@@ -15,7 +15,7 @@ mod run_folder;
 mod schedule;
 
 pub use batches::{Batch, BatchStream, image_to_input};
-pub use compute::{ComputeChoice, ComputeError, compute_device};
+pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
 pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};
 pub use schedule::cosine_with_warm_up;
