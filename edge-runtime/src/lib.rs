@@ -30,7 +30,7 @@
 //! - [`quant`]: the one requantisation rule.
 //! - [`kernels`]: a file per operator family, an instruction set behind [`kernels::arch`], and the naive
 //!   oracle that each must equal byte for byte.
-//! - [`ink`]: from an image of any size to the model's glyph, the same on host and board.
+//! - [`ink`]: from strokes of a pen or an image of any size to the model's glyph, the same on host and board.
 //! - [`recognizer`]: all of it together; [`profile`] watches it layer by layer.
 //!
 //! The host runs this very crate to evaluate a package, so accuracy on the host is accuracy on the board.

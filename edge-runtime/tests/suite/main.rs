@@ -11,6 +11,7 @@ mod kernels;
 mod models;
 mod plan;
 mod recognizer;
+mod strokes;
 
 /// Whether expected files are to be written instead of compared: `FUDE_BLESS=1 cargo test`.
 fn blessing() -> bool {
