@@ -50,7 +50,7 @@ impl Lettering {
         alignment: Alignment,
         shade: Gray8,
     ) -> Result<(), D::Error> {
-        let width = text.chars().count() as u32 * self.column();
+        let width = text.len() as u32 * self.column();
         let free = area.size.saturating_sub(Size::new(width, self.line()));
         let left = match alignment {
             Alignment::Left => 0,

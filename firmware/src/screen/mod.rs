@@ -220,7 +220,8 @@ fn draw_label_text<D: DrawTarget<Color = Gray8>>(
         return lettering.draw(target, &text, area, Alignment::Center, shade);
     }
     let text = text.strip_prefix("U+").unwrap_or(&text);
-    let (first, second) = text.split_at(text.len().div_ceil(2));
+    // ASCII, which can be split anywhere.
+    let (first, second) = text.split_at_checked(text.len().div_ceil(2)).unwrap_or((text, ""));
     let lettering = Lettering::largest(first.len() as u32, Size::new(width, height / 2)).unwrap_or(Lettering::SMALLEST);
     for (line, top) in [(first, 0), (second, height / 2)] {
         let line_area = Rectangle::new(area.top_left + Size::new(0, top), Size::new(width, height / 2));

@@ -3,7 +3,6 @@
 //! Without `core::fmt`, whose machinery would take kilobytes of flash.
 
 use fude_boards::Tick;
-use fude_runtime::limits::MAX_LABEL;
 use heapless::String;
 
 use super::Cost;
@@ -44,8 +43,8 @@ pub fn memory(bytes: usize, is_long: bool) -> Words {
 }
 
 /// A label in ASCII: itself, else its code point, else (several characters) the index of the class.
-pub fn label(label: &str, class: u16) -> String<MAX_LABEL> {
-    let mut words = String::new();
+pub fn label(label: &str, class: u16) -> Words {
+    let mut words = Words::new();
     let mut characters = label.chars();
     match (characters.next(), characters.next()) {
         (Some(_), _) if label.bytes().all(|byte| byte.is_ascii_graphic()) => push(&mut words, label),
@@ -87,7 +86,9 @@ fn push_significant(words: &mut Words, value: u64, units: [&str; 4]) {
 }
 
 /// `number` in base 10 or 16, with zeros before it up to `places`.
-fn push_number<const N: usize>(words: &mut String<N>, number: u32, base: u32, places: usize) {
+// Inlined, this and `push` would stand in flash a dozen times.
+#[inline(never)]
+fn push_number(words: &mut Words, number: u32, base: u32, places: usize) {
     let mut digits = [0; 10];
     let mut rest = number;
     let mut count = 0;
@@ -103,7 +104,8 @@ fn push_number<const N: usize>(words: &mut String<N>, number: u32, base: u32, pl
 }
 
 /// What does not fit the string would not fit the display either.
-fn push<const N: usize>(words: &mut String<N>, text: &str) {
+#[inline(never)]
+fn push(words: &mut Words, text: &str) {
     let _ = words.push_str(text);
 }
 
