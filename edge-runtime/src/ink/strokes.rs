@@ -1,7 +1,12 @@
 //! Strokes of a pen become a glyph: on a touch screen, on the command line, and in training.
+//!
+//! Everywhere that is a glyph of [`SIDE`] × [`SIDE`] pixels in [`Style::STANDARD`], whatever the model: what is trained
+//! on and what is written then pass through the same [`normalize`](super::normalize()) from the same picture.
 
 use super::canvas::{Canvas, Dot, FRACTION};
-use crate::package::{Fit, Preprocessing};
+
+/// Columns and rows of a standard glyph.
+pub const SIDE: usize = 64;
 
 /// Binary digits of the scale from points to pixels, beyond those of pixels.
 const SCALE: u32 = 24;
@@ -37,15 +42,17 @@ pub struct Style {
 }
 
 impl Style {
-    /// How strokes are drawn for a model with an input of `size`, columns and rows: as large as its preprocessing
-    /// makes the ink, by a pen of 2.4 pixels to 54. A model that takes whole images gets 54 pixels to 64.
-    pub fn of_model(preprocessing: Preprocessing, size: (usize, usize)) -> Self {
-        let longer_side = match preprocessing.fit {
-            Fit::InkBox { longer_side } => longer_side,
-            Fit::WholeImage => (size.0.min(size.1) * 27 / 32).min(usize::from(u16::MAX)) as u16,
-        };
-        let pen_width = ((u32::from(longer_side) << FRACTION) * 2 + 22) / 45;
-        Self { longer_side, pen_width: pen_width.min(u16::MAX.into()) as u16 }
+    /// That of a standard glyph: 54 of 64 pixels, and a pen of 2.4 pixels.
+    pub const STANDARD: Self = Self::of_side(SIDE as u16);
+
+    /// The proportions of the standard glyph on a square of `side` pixels, up to 6,826.
+    pub const fn of_side(side: u16) -> Self {
+        let pen_width = side as u32 * 48 / 5;
+        let is_too_wide = pen_width > u16::MAX as u32;
+        Self {
+            longer_side: (side as u32 * 27 / 32) as u16,
+            pen_width: if is_too_wide { u16::MAX } else { pen_width as u16 },
+        }
     }
 }
 

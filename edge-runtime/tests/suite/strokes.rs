@@ -3,13 +3,11 @@
 use std::f64::consts::{PI, TAU};
 
 use fude_runtime::ink::canvas::{Canvas, Dot};
-use fude_runtime::ink::strokes::{self, Point, Style};
+use fude_runtime::ink::strokes::{self, Point, SIDE, Style};
 use fude_runtime::limits::MAX_IMAGE_SIDE;
-use fude_runtime::package::{Fit, Preprocessing};
 use proptest::prelude::*;
 
-const SIDE: usize = 64;
-const STYLE: Style = Style { longer_side: 54, pen_width: 614 };
+const STYLE: Style = Style::STANDARD;
 
 /// The picture of one stroke.
 fn drawn(width: usize, height: usize, dots: &[Dot]) -> Vec<u8> {
@@ -198,12 +196,11 @@ fn the_box_of_the_points_is_scaled() {
 }
 
 #[test]
-fn the_style_follows_the_model() {
-    let style = |fit, size| Style::of_model(Preprocessing { fit, ink_threshold: 64 }, size);
-    assert_eq!(style(Fit::InkBox { longer_side: 54 }, (64, 64)), STYLE);
-    assert_eq!(style(Fit::WholeImage, (64, 64)), STYLE);
-    assert_eq!(style(Fit::InkBox { longer_side: 27 }, (32, 32)), Style { longer_side: 27, pen_width: 307 });
-    assert_eq!(style(Fit::InkBox { longer_side: u16::MAX }, (1, 1)).pen_width, u16::MAX);
+fn styles_keep_the_proportions() {
+    assert_eq!(STYLE, Style { longer_side: 54, pen_width: 614 });
+    assert_eq!(Style::of_side(480), Style { longer_side: 405, pen_width: 4608 });
+    assert_eq!(Style::of_side(0), Style { longer_side: 0, pen_width: 0 });
+    assert_eq!(Style::of_side(u16::MAX).pen_width, u16::MAX);
 }
 
 #[test]

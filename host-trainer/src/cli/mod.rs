@@ -4,6 +4,7 @@
 //! goes to standard error and vanishes when that is no terminal; with `--json` standard output is exactly one
 //! document.
 
+mod answers;
 mod data;
 mod eval;
 mod export;
@@ -15,6 +16,7 @@ mod qat;
 mod quickstart;
 mod recognize;
 mod run;
+mod simulate;
 mod train;
 mod verify;
 
@@ -48,6 +50,7 @@ enum Command {
     Recognize(recognize::RecognizeArguments),
     Verify(verify::VerifyArguments),
     Run(run::RunArguments),
+    Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
 }
 
@@ -63,6 +66,7 @@ impl Cli {
             Command::Recognize(arguments) => recognize::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),
+            Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
         };
         match result {
