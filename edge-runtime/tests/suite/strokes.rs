@@ -162,6 +162,15 @@ fn lines_of_all_directions_have_the_same_weight() {
     }
 }
 
+/// Far places are drawn as if they were nearer, on the same side.
+#[test]
+fn a_line_through_everything() {
+    let line = [i32::MIN, i32::MAX].map(|x| Dot { x, y: 128 + 256, width: 256 });
+    assert_eq!(drawn(3, 3, &line), [0, 0, 0, 255, 255, 255, 0, 0, 0]);
+    let beside = [i32::MIN, i32::MAX].map(|y| Dot { x: i32::MAX, y, width: u16::MAX });
+    assert_eq!(drawn(3, 3, &beside), [0; 9]);
+}
+
 #[test]
 fn a_dot_is_a_disc_in_the_middle() {
     let pixels = glyph(&[vec![Point::new(-7, 300)]], STYLE);

@@ -127,10 +127,10 @@ mod tests {
         let cases = [
             (r#"{"strokes": [[[1, 2], [40000, 2]]]}"#, "/strokes.json:2:28: ", "40000"),
             (r#"{"strokes": [[[1, 2], [3.5, 2]]]}"#, "/strokes.json:2:26: ", "3.5"),
-            (r#"{"strokes": [[[1, 2, 3]]]}"#, "/strokes.json:2:20: ", "trailing"),
+            (r#"{"strokes": [[[1, 2, 3]]]}"#, "/strokes.json:2:22: ", "trailing"),
             (r#"{"strokes": [[[1]]]}"#, "/strokes.json:2:17: ", "length 1"),
-            (r#"{"strokes": [[[1, 2]], []]}"#, "/strokes.json:2:", "stroke 2 has no points"),
-            (r#"{"strokes": []}"#, "/strokes.json:2:", "without strokes"),
+            (r#"{"strokes": [[[1, 2]], []]}"#, "/strokes.json:2:27: ", "stroke 2 has no points"),
+            (r#"{"strokes": []}"#, "/strokes.json:2:15: ", "without strokes"),
             (r#"{"stroke": [[[1, 2]]]}"#, "/strokes.json:2:22: ", "missing field `strokes`"),
             (r#"{"strokes": [[[1, 2]"#, "/strokes.json:2:20: ", "EOF"),
             ("and so on", "/strokes.json:2:1: ", "expected value"),
