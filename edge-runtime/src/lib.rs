@@ -30,7 +30,7 @@
 //! - [`quant`]: the one requantisation rule.
 //! - [`kernels`]: a file per operator family, an instruction set behind [`kernels::arch`], and the naive
 //!   oracle that each must equal byte for byte.
-//! - [`ink`]: from an image of any size to the model's glyph, the same on host and board.
+//! - [`ink`]: from strokes of a pen or an image of any size to the model's glyph, the same on host and board.
 //! - [`recognizer`]: all of it together; [`profile`] watches it layer by layer.
 //!
 //! No panic: what a package may hold is settled at the door, and the rest is written so that the compiler sees it.

@@ -14,6 +14,7 @@
 //! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`device`]: boards, emulators and the device link.
+//! - [`simulate`]: a board's application in a window of this machine.
 //! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
 //! - [`verify`]: boards held against the host, byte for byte.
 //! - [`cli`]: one file a subcommand of `fude`.
@@ -33,6 +34,7 @@ pub mod machine;
 pub mod model;
 pub mod package;
 pub mod quantize;
+pub mod simulate;
 pub mod tensors;
 pub mod train;
 pub mod verify;

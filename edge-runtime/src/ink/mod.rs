@@ -1,9 +1,12 @@
 //! The ink path: what a person drew or a camera saw becomes the model's input glyph.
 //!
 //! The trainer, the command line and the board all pass through here, in integers, so a model sees on the
-//! board exactly what it was trained on.
+//! board exactly what it was trained on. A picture goes through [`normalize()`]; what a pen wrote becomes a picture by
+//! [`strokes`] first.
 
+pub mod canvas;
 mod normalize;
+pub mod strokes;
 
 pub use normalize::normalize;
 

@@ -4,6 +4,7 @@
 //! goes to standard error and vanishes when that is no terminal; with `--json` standard output is exactly one
 //! document.
 
+mod answers;
 mod board;
 mod data;
 mod doctor;
@@ -16,6 +17,7 @@ mod qat;
 mod quickstart;
 mod recognize;
 mod run;
+mod simulate;
 mod train;
 mod verify;
 
@@ -49,6 +51,7 @@ enum Command {
     Recognize(recognize::RecognizeArguments),
     Verify(verify::VerifyArguments),
     Run(run::RunArguments),
+    Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
     Doctor(doctor::DoctorArguments),
 }
@@ -65,6 +68,7 @@ impl Cli {
             Command::Recognize(arguments) => recognize::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),
+            Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
         };

@@ -17,4 +17,5 @@ mod networks;
 mod packages;
 mod ranges;
 mod run_folder;
+mod simulate;
 mod trained;
