@@ -9,7 +9,7 @@
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
 //! What boards share is a file each: [`display`], and for Cortex-M `memory.rs`, the drivers `systick.rs` and
-//! `cmsdk_uart.rs`, and `mps.rs`, which makes a board of Arm's MPS designs out of three lines.
+//! `cmsdk_uart.rs`, and `mps.rs`, which makes a board of Arm's MPS designs in one call.
 //!
 //! The crate has two readers, and neither pays for the other:
 //!
@@ -22,8 +22,10 @@
 //! # Adding a board
 //!
 //! Copy a folder, describe the board in its `board.toml` and, where a linker script lays its memory out, `memory.x`
-//! (a test of this crate holds the two together), implement [`Board`] and [`BareMetal`] for a type `Selected`, add
-//! the feature and the line in [`BUILT_IN`]. `firmware/build.sh NAME` then builds its image.
+//! (a test of this crate holds the two together), implement [`Board`] and [`BareMetal`] for a type `Selected`. Then
+//! add a feature of the folder's name here (with `cortex-m`, and `mps` for one of Arm's designs) and in the firmware (with
+//! `image`), and in this file the lines that make the feature's `selected` module and that list it in [`BUILT_IN`].
+//! `firmware/build.sh NAME` builds its image.
 
 #![no_std]
 #![deny(missing_docs)]

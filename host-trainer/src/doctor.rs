@@ -120,7 +120,7 @@ fn compiler(target: &str, boards: String) -> Finding {
             Ok(output) if output.status.success() && output.stdout.is_empty() => State::Found("installed".into()),
             Ok(output) if output.status.success() => {
                 let packages = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-                State::Missing(format!("run `.ci/setup tests`, or `sudo apt-get install {packages}`"))
+                State::Missing(format!("run `make setup-all`, or `sudo apt-get install {packages}`"))
             }
             Ok(output) => State::Missing(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
             Err(error) => State::Missing(format!("{}: {error}; it needs bash", script.display())),
