@@ -4,10 +4,14 @@ BOARD ?= qemu-m4
 SECONDS ?= 60
 fuzz_manifest := host-trainer/fuzz/Cargo.toml
 target_dir := $(or $(CARGO_TARGET_DIR),target)
+# Clippy for the TARGET, BINARY and FEATURE of an image: what only a board compiles, it sees nowhere else.
+clippy_image = .ci/cross-cargo $(1) clippy --release --package fude-firmware --bin $(2) --features $(3) \
+	--target-dir $(target_dir)/firmware -- -D warnings
 
 help:
 	@echo 'make quickstart  set up this machine, build everything, and train, pack and run a recogniser on the emulated board'
 	@echo 'make setup       install what is missing: a compiler for the boards, QEMU, Japanese fonts'
+	@echo 'make setup-all   the same for all boards, and what `make lint` and `make test` need'
 	@echo 'make firmware    build the image of BOARD (now: $(BOARD); `all` for every board) as firmware/build/BOARD.elf'
 	@echo 'make cuda        build fude with the GPU backend (half an hour; no GPU is needed for it)'
 	@echo 'make doctor      say what this machine lacks, and the remedy'
@@ -18,6 +22,9 @@ help:
 
 setup:
 	.ci/setup quickstart
+
+setup-all:
+	.ci/setup tests
 
 quickstart:
 	.ci/setup quickstart
@@ -42,8 +49,8 @@ test:
 	firmware/build.sh all
 	.ci/inference-images
 	cargo test --release --workspace
-	.ci/sanitize address
-	.ci/fuzz 15
+	@if .ci/has-address-sanitizer; then .ci/sanitize address && .ci/fuzz 15; \
+	else echo 'make test: NOT run: .ci/sanitize address, .ci/fuzz'; fi
 
 fuzz:
 	.ci/fuzz $(SECONDS)
@@ -55,8 +62,11 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	cargo clippy --release --package fude-firmware --features rpi-linux --bin linux -- -D warnings
+	$(call clippy_image,thumbv7em-none-eabihf,board,qemu-m4)
+	$(call clippy_image,thumbv6m-none-eabi,board,qemu-microbit)
+	$(call clippy_image,thumbv7em-none-eabihf,inference,inference)
 	cargo fmt --manifest-path $(fuzz_manifest) --check
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup quickstart firmware cuda doctor test fuzz sanitize lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize lint

@@ -33,11 +33,10 @@ esac
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware
 TARGET_CPU=$core .ci/cross-cargo "$target" build \
-    --package fude-firmware --bin "$binary" --features "$board" --release --target-dir "$build_dir" \
-    --config 'profile.release.lto = "fat"' --config 'profile.release.codegen-units = 1'
+    --package fude-firmware --bin "$binary" --features "$board" --profile image --target-dir "$build_dir"
 
 mkdir -p firmware/build
 # Renamed into place, so that nobody finds half an image.
-cp "$build_dir/$target/release/$binary" "firmware/build/$board.elf.part"
+cp "$build_dir/$target/image/$binary" "firmware/build/$board.elf.part"
 mv "firmware/build/$board.elf.part" "firmware/build/$board.elf"
 echo "built firmware/build/$board.elf"

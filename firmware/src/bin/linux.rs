@@ -1,5 +1,7 @@
 //! The application as a program under Linux: what the command line chooses, and where the log goes.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

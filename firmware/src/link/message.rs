@@ -61,7 +61,7 @@ pub struct Image<'a> {
 }
 
 /// What the board answers.
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "it lives on the stack, one at a time; a board has no allocator to box with"
 )]

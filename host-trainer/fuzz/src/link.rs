@@ -109,11 +109,12 @@ fn screen_request(content: &[u8]) -> Vec<u8> {
     postcard::to_stdvec(&Request::Screen { first }).expect("plain data")
 }
 
-/// The board's end: its application with a small package. Every answer must be a sound frame. Returns whether one was
-/// anything else than a refusal.
+/// The board's end: its application with a small package. Every frame gets one answer, and that is a sound frame.
+/// Returns whether one was anything else than a refusal.
 fn serve(mut line: Line) -> bool {
     static PACKAGE: LazyLock<AlignedBytes> =
-        LazyLock::new(|| AlignedBytes::copy_of(include_bytes!("../../../edge-runtime/tests/packages/format-1.0.fude")));
+        LazyLock::new(|| AlignedBytes::copy_of(include_bytes!("../../../edge-runtime/tests/packages/format-1.1.fude")));
+    let frames = frames_until_shutdown(line.arriving.make_contiguous());
     let peripherals = Peripherals {
         serial: &mut line,
         counter: Stopped,
@@ -127,15 +128,29 @@ fn serve(mut line: Line) -> bool {
     let fails_to_boot = [exit::PACKAGE, exit::ARENA, exit::SELF_TEST].contains(&code) && line.sent.is_empty();
     assert!(!fails_to_boot, "exit code {code}");
 
-    let mut is_accepted = false;
+    let (mut answers, mut is_accepted) = (0, false);
     let mut decoder = FrameDecoder::new(vec![0; 2 * MAX_OUTPUT_BYTES]);
     for &byte in &line.sent {
         if decoder.push(byte).expect("a sound frame") {
             let answer: Response<'_> = decoder.message().expect("a message of the link");
+            answers += 1;
             is_accepted |= !matches!(answer, Response::Refused(_));
         }
     }
+    assert_eq!(answers, frames, "every frame gets one answer");
     is_accepted
+}
+
+/// Frames that a board has to answer: bytes between zeros, sound or not, up to a shutdown. What no zero ends is none.
+fn frames_until_shutdown(arriving: &[u8]) -> usize {
+    let is_shutdown = |frame: &[u8]| {
+        let mut decoder = FrameDecoder::new([0; 32]);
+        let is_sound = frame.iter().map(|&byte| decoder.push(byte)).last() == Some(Ok(true));
+        is_sound && matches!(decoder.message(), Ok(Request::Shutdown { .. }))
+    };
+    let frames = arriving.split_inclusive(|&byte| byte == 0).filter(|run| run.len() > 1 && run.ends_with(&[0]));
+    let frames: Vec<&[u8]> = frames.collect();
+    frames.iter().position(|frame| is_shutdown(frame)).map_or(frames.len(), |last| last + 1)
 }
 
 /// The host's end: asks everything in turn, from the `first` request on, while there are answers. Returns whether one

@@ -1,7 +1,7 @@
 //! Packages: the door, and behind it everything that runs.
 
 use fude_runtime::graph::{ElementType, Graph, Operator, plan_arena};
-use fude_runtime::package::{AlignedBytes, Fit, Package, PackageError};
+use fude_runtime::package::{AlignedBytes, Fit, LabelBitmap, Package, PackageError};
 
 use crate::exercise::exercise;
 use crate::models::{Model, Random, reseal};
@@ -14,6 +14,8 @@ const WORK: u64 = 1 << 18;
 const LEAST_BYTES: usize = 68;
 /// Place of the package's length in its header.
 const TOTAL_BYTES: std::ops::Range<usize> = 12..16;
+/// Most classes whose bitmaps are drawn anew.
+const MOST_DRAWN: usize = 64;
 
 static TALLY: Tally = Tally::new("package");
 
@@ -88,6 +90,7 @@ fn mutated_model(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     let bytes = AlignedBytes::copy_of(bytes);
     let package = Package::new_checked(bytes.as_slice()).ok()?;
     let mut model = Model::of(&package);
+    let mut bitmaps = label_bitmaps(&package);
     let mut must_be_planned = random.between(0, 1) == 0;
     for _ in 0..random.between(1, 3) {
         if random.between(0, 2) == 0 {
@@ -108,7 +111,52 @@ fn mutated_model(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     manifest.graph = model.graph;
     let classes = manifest.graph.layers.last().and_then(|layer| manifest.graph.tensor(layer.output))?.channels;
     let labels: Vec<&str> = package.labels().chain(std::iter::repeat("学")).take(classes.into()).collect();
+    // One cell a class, or the door refuses all of them.
+    bitmaps.resize_with(classes.into(), Vec::new);
+    let height = mutate_bitmaps(&mut bitmaps, cell_height(&package), random);
+    model.parameters.set_label_bitmaps(height, &bitmaps).ok()?;
     model.parameters.finish(&manifest, &labels).ok()
+}
+
+/// Rows of every bitmap; 0 where there is none.
+fn cell_height(package: &Package<'_>) -> u8 {
+    (0..package.classes()).find_map(|class| package.label_bitmap(class)).map_or(0, |bitmap| bitmap.height() as u8)
+}
+
+/// The labels' bitmaps, as [`PackageBuilder::set_label_bitmaps`] takes them.
+///
+/// [`PackageBuilder::set_label_bitmaps`]: fude_runtime::package::PackageBuilder::set_label_bitmaps
+fn label_bitmaps(package: &Package<'_>) -> Vec<Vec<bool>> {
+    let pixels = |bitmap: LabelBitmap<'_>| {
+        (0..bitmap.height()).flat_map(|y| (0..bitmap.width()).map(move |x| bitmap.is_ink(x, y))).collect()
+    };
+    (0..package.classes()).map(|class| package.label_bitmap(class).map(pixels).unwrap_or_default()).collect()
+}
+
+/// In an eighth of the cases draws all bitmaps anew, in cells of another size; in a quarter draws one, of another width.
+/// Returns the height.
+fn mutate_bitmaps(bitmaps: &mut [Vec<bool>], height: u8, random: &mut Random) -> u8 {
+    let side = |random: &mut Random| random.pick(&[0, 1, 2, 7, 8, 9, 16, 17, 24]);
+    let drawn = |width: u8, height: u8, random: &mut Random| {
+        (0..usize::from(width) * usize::from(height)).map(|_| random.between(0, 1) == 1).collect()
+    };
+    match random.between(0, 7) {
+        // Where a mutation gave the model thousands of classes, pictures for all would take longer than what is tried.
+        _ if bitmaps.len() > MOST_DRAWN => height,
+        0 => {
+            let height = side(random).max(1);
+            for bitmap in bitmaps {
+                *bitmap = drawn(side(random), height, random);
+            }
+            height
+        }
+        1 | 2 if height > 0 && !bitmaps.is_empty() => {
+            let class = random.between(0, bitmaps.len() as i64 - 1) as usize;
+            bitmaps[class] = drawn(side(random), height, random);
+            height
+        }
+        _ => height,
+    }
 }
 
 /// Puts a random layer and new logits in the place of the last layer, where there is room.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::idx::MAX_BYTES;
 use super::image_file::{MAX_PIXELS, MAX_SIDE};
 
 /// Why a data set could not be named, read, written or split.
@@ -101,6 +102,23 @@ pub enum DatasetError {
         width: u32,
         /// Height in pixels by the header.
         height: u32,
+    },
+
+    /// An IDX file of more images than a data set in memory may have.
+    #[error(
+        "{}: {count} images of {width}x{height} pixels would take more than {} GiB of memory; split the file, or make the images smaller",
+        path.display(),
+        MAX_BYTES >> 30
+    )]
+    IdxMemory {
+        /// The file.
+        path: PathBuf,
+        /// Number of images by the header.
+        count: usize,
+        /// Width of each in pixels.
+        width: u16,
+        /// Height of each in pixels.
+        height: u16,
     },
 
     /// An IDX file is longer or shorter than its header says.

@@ -15,6 +15,12 @@ use super::{ClassList, Dataset, DatasetError, Glyph, LoadOptions, Sample};
 const UNSIGNED_BYTE: u8 = 0x08;
 const SIGNED_SHORT: u8 = 0x0B;
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+/// Most memory that a file's images may take, in bytes: seven times that of the largest file of EMNIST. A gzip file of a
+/// few kilobytes can hold millions of images that are mostly overhead.
+pub(super) const MAX_BYTES: u64 = 1 << 32;
+/// Memory that an image takes besides its pixels, in bytes: while samples are made of the glyphs there are both, and no
+/// allocation is shorter than 32.
+const OVERHEAD_BYTES: u64 = (size_of::<Glyph>() + size_of::<Sample>() + 32) as u64;
 /// Ending of an image file's name; what stands before it names the set.
 const IMAGES_SUFFIX: &str = "-images-idx3-ubyte";
 /// Endings of the label files looked for beside it, in this order, each as it is and with `.gz`.
@@ -34,17 +40,8 @@ pub(super) fn load(images: &Path, labels: Option<&Path>, options: &LoadOptions<'
         });
     }
     let glyphs = read_images(images, options)?;
-    let labels = labels.map(|path| Ok::<_, DatasetError>((read_labels(&path)?, path))).transpose()?;
-    if let Some((values, path)) = &labels
-        && values.len() != glyphs.len()
-    {
-        return Err(DatasetError::CountMismatch {
-            images: images.to_owned(),
-            labels: path.clone(),
-            image_count: glyphs.len(),
-            label_count: values.len(),
-        });
-    }
+    let labels = labels.map(|path| Ok::<_, DatasetError>((read_labels(&path, images, glyphs.len())?, path)));
+    let labels = labels.transpose()?;
     let (classes, indices) = resolve_labels(labels, options.class_list()?)?;
     let samples = glyphs
         .into_iter()
@@ -91,6 +88,11 @@ fn read_images(path: &Path, options: &LoadOptions<'_>) -> Result<Vec<Glyph>, Dat
             remedy: "the header counts 0 images; name a file that holds some",
         });
     }
+    // Sides of 16 bits, a count of 32: no overflow.
+    let bytes = count as u128 * (u128::from(rows) * u128::from(columns) + u128::from(OVERHEAD_BYTES));
+    if bytes > MAX_BYTES.into() {
+        return Err(DatasetError::IdxMemory { path: path.to_owned(), count, width, height });
+    }
     let mut glyphs = Vec::with_capacity(count);
     for done in 1..=count {
         let mut pixels = vec![0; usize::from(width) * usize::from(height)];
@@ -101,8 +103,15 @@ fn read_images(path: &Path, options: &LoadOptions<'_>) -> Result<Vec<Glyph>, Dat
     Ok(glyphs)
 }
 
-fn read_labels(path: &Path) -> Result<Vec<i32>, DatasetError> {
-    let ([_], element, mut body) = open(path, &[UNSIGNED_BYTE, SIGNED_SHORT], "labels (0x00000801 or 0x00000b01)")?;
+/// Reads the labels of `image_count` images, those of the file `images`.
+fn read_labels(path: &Path, images: &Path, image_count: usize) -> Result<Vec<i32>, DatasetError> {
+    let ([count], element, mut body) = open(path, &[UNSIGNED_BYTE, SIGNED_SHORT], "labels (0x00000801 or 0x00000b01)")?;
+    // Before they are read: a number that fits the images fits the memory.
+    let label_count = count as usize;
+    if label_count != image_count {
+        let (images, labels) = (images.to_owned(), path.to_owned());
+        return Err(DatasetError::CountMismatch { images, labels, image_count, label_count });
+    }
     let mut bytes = Vec::new();
     body.read_to_end(&mut bytes).map_err(DatasetError::io(path, "read"))?;
     Ok(match element {

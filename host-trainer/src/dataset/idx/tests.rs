@@ -103,6 +103,17 @@ fn dimensions_that_promise_terabytes_are_refused_before_allocating() {
 }
 
 #[test]
+fn a_small_file_of_very_many_images_is_refused() {
+    let count = 40_000_000;
+    let file = gzip(&idx_bytes(0x08, &[count, 1, 1], &vec![0; count as usize]));
+    assert!(file.len() < 500_000, "{} bytes", file.len());
+    let error = Files::new(&file, &[]).load(&LoadOptions::default()).unwrap_err();
+    assert!(matches!(error, DatasetError::IdxMemory { count: 40_000_000, width: 1, height: 1, .. }), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("t-images-idx3-ubyte: ") && message.contains("4 GiB") && message.contains("split"));
+}
+
+#[test]
 fn truncated_and_trailing_bytes_are_refused() {
     let whole = two_images();
     let trailing = [&whole[..], &[0]].concat();
