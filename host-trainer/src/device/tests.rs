@@ -2,6 +2,9 @@
 //!
 //! These tests need the emulators and the images (`make test` gets both); without them they fail and say so.
 
+#[path = "../../../firmware/tests/freshness/mod.rs"]
+mod freshness;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -59,6 +62,7 @@ fn on_disk(package: &[u8]) -> OnDisk {
 pub fn built_in(name: &str) -> (Board, Firmware) {
     let board = Board::find(name).unwrap();
     let firmware = Firmware::find(&board, None).unwrap_or_else(|error| panic!("{error}"));
+    freshness::assert_fresh(firmware.path(), &format!("make firmware BOARD={name}"));
     (board, firmware)
 }
 

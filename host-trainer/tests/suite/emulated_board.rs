@@ -1,5 +1,8 @@
 //! `fude verify` against emulated boards. It needs the emulators and the boards' images: `make test` gets both.
 
+#[path = "../../../firmware/tests/freshness/mod.rs"]
+mod freshness;
+
 use std::fs;
 
 use burn::tensor::Device;
@@ -16,6 +19,12 @@ const PARTITION: &str = "address = 0x0020_0000\nsize = 0x0020_0000";
 
 /// Verifies the trained package on `board`.
 fn verify(copy: &OnDisk, board: &str) -> Finished {
+    // Boards of one's own run the image of `qemu-m4`.
+    let is_asked = |name: &str| board == "all" || name == "qemu-m4";
+    for (name, _) in fude_boards::BUILT_IN.iter().filter(|(name, _)| is_asked(name)) {
+        let image = repository().join(format!("firmware/build/{name}.elf"));
+        freshness::assert_fresh(&image, &format!("make firmware BOARD={name}"));
+    }
     let package = copy.package().display().to_string();
     let limit = ["--distortions", "1", "--limit", GLYPHS, "--json"];
     fude(["verify", &package, "--board", board, "--data", &copy.data()].iter().chain(&limit))
