@@ -20,7 +20,7 @@ impl Board for Selected {
     const ARENA_BYTES: usize = 4 * 1024;
     const MAX_PIXELS: usize = 32 * 32;
     const MAX_OUTPUT_BYTES: usize = 256;
-    const MAX_GLYPH_PIXELS: usize = 0;
+    const PIXEL_BUFFER_BYTES: usize = 0;
     type Serial = Uart;
     type Counter = TimerCounter;
     type Display = NoDisplay;

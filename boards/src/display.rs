@@ -11,6 +11,9 @@ use embedded_graphics::prelude::{DrawTarget, GrayColor};
 
 /// A display that the application draws on in greys, which become the display's own colours, two or many.
 pub trait Display: DrawTarget<Color: From<Gray8>> {
+    /// Whether there are displays of this type: of [`NoDisplay`] there are none.
+    const EXISTS: bool = true;
+
     /// Fills `luma` with what is shown now, a byte of luma a pixel, row by row, from the pixel `first` on; returns
     /// how many bytes that were, fewer than `luma` has where the display ends.
     /// `None` where the display cannot be read back, or has no pixel `first`.
@@ -41,6 +44,8 @@ where
 pub enum NoDisplay {}
 
 impl Display for NoDisplay {
+    const EXISTS: bool = false;
+
     fn read_luma(&self, _first: usize, _luma: &mut [u8]) -> Option<usize> {
         match *self {}
     }

@@ -43,7 +43,10 @@ mod mps;
 #[cfg(feature = "mps")]
 mod systick;
 
+use core::fmt;
+
 use embedded_io::{Read, Write};
+use serde::{Deserialize, Serialize};
 
 use display::Display;
 
@@ -110,8 +113,10 @@ pub trait Board {
     /// Most bytes of an output tensor, or of the display's picture, in one answer to the host.
     const MAX_OUTPUT_BYTES: usize;
 
-    /// Pixels of the largest input glyph that the display shows; 0 on a board without a display.
-    const MAX_GLYPH_PIXELS: usize;
+    /// Pixels on their way to and from the display, a byte each: room for the largest input glyph that it shows, and
+    /// for the part of its picture that the host reads back at a time. 0 on a board without a display, and only there;
+    /// at most [`Self::MAX_OUTPUT_BYTES`].
+    const PIXEL_BUFFER_BYTES: usize;
 
     /// The line to the host. Reading blocks until there is at least one byte.
     type Serial: Read + Write;
@@ -144,19 +149,36 @@ pub struct Peripherals<S, C, D: 'static> {
     pub model_partition: &'static [u8],
 }
 
-/// What a tick of a [`Counter`] is, and how many of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a tick of a [`Counter`] is, and how many of them. The names are those of `[counter]` in `board.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tick {
     /// Instructions: a clock under an emulator that counts.
+    #[serde(rename = "instructions_per_tick")]
     Instructions(u32),
     /// Time.
+    #[serde(rename = "nanoseconds_per_tick")]
     Nanoseconds(u32),
+}
+
+impl fmt::Display for Tick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instructions(each) => write!(f, "{each} instructions"),
+            Self::Nanoseconds(each) => write!(f, "{each} ns"),
+        }
+    }
 }
 
 /// A clock that counts whatever the board can count.
 pub trait Counter {
-    /// What a tick is; `[counter]` in `board.toml` tells the host the same.
+    /// What a tick is; `[counter]` in `board.toml` tells the host the same, and the host compares.
     const TICK: Tick;
+
+    /// Whether ticks say something of the board. Those of a clock in an emulator that does not count say something of
+    /// the emulator, and nobody is shown them.
+    fn is_of_the_board(&self) -> bool {
+        true
+    }
 
     /// Starts again from zero, at the beginning of a tick: what takes the same time then gives the same count.
     fn restart(&mut self);

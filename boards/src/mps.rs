@@ -19,7 +19,7 @@ macro_rules! mps_board {
         pub struct Selected;
 
         /// Memory instead of a display.
-        type Screen = embedded_graphics::framebuffer::Framebuffer<
+        type DisplayMemory = embedded_graphics::framebuffer::Framebuffer<
             $color,
             <$color as embedded_graphics::pixelcolor::PixelColor>::Raw,
             embedded_graphics::pixelcolor::raw::LittleEndian,
@@ -33,20 +33,20 @@ macro_rules! mps_board {
             const ARENA_BYTES: usize = 1024 * 1024;
             const MAX_PIXELS: usize = 128 * 128;
             const MAX_OUTPUT_BYTES: usize = 16 * 1024;
-            const MAX_GLYPH_PIXELS: usize = 64 * 64;
+            const PIXEL_BUFFER_BYTES: usize = 64 * 64;
             type Serial = $uart0;
             type Counter = $systick;
-            type Display = Screen;
+            type Display = DisplayMemory;
         }
 
         impl $crate::BareMetal for Selected {
-            fn init() -> Option<$crate::Peripherals<$uart0, $systick, Screen>> {
+            fn init() -> Option<$crate::Peripherals<$uart0, $systick, DisplayMemory>> {
                 let core = cortex_m::Peripherals::take()?;
                 Some($crate::Peripherals {
                     counter: <$systick>::start(core.SYST),
                     // SAFETY: address and line are UART0's, and `take` has let us come here once.
                     serial: unsafe { <$uart0>::start() },
-                    display: cortex_m::singleton!(: Screen = Screen::new()),
+                    display: cortex_m::singleton!(: DisplayMemory = DisplayMemory::new()),
                     model_partition: $crate::memory::model_partition(),
                 })
             }

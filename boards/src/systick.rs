@@ -1,6 +1,6 @@
 //! SysTick as a [`Counter`], extended beyond its 24 bits by its exception.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
@@ -49,6 +49,7 @@ impl<const INSTRUCTIONS: u32, const COUNTS: u64> Counter for SysTickCounter<INST
     fn restart(&mut self) {
         // Writing it clears the counter, and makes QEMU's count begin at this very instruction.
         self.0.clear_current();
+        compiler_fence(Ordering::SeqCst);
         WRAPS.store(0, Ordering::Relaxed);
     }
 
@@ -57,7 +58,10 @@ impl<const INSTRUCTIONS: u32, const COUNTS: u64> Counter for SysTickCounter<INST
         loop {
             let high = wraps();
             // Cleared, and when its exception fires, the counter is 0; then it goes down from the period's end.
+            // The compiler keeps volatile and atomic accesses in the order of the text only where fences say so.
+            compiler_fence(Ordering::SeqCst);
             let elapsed = (PERIOD - SYST::get_current()) % PERIOD;
+            compiler_fence(Ordering::SeqCst);
             if wraps() == high {
                 return (u64::from(high) * u64::from(PERIOD) + u64::from(elapsed)) / COUNTS;
             }

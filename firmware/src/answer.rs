@@ -14,10 +14,7 @@ use fude_runtime::profile::LayerObserver;
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 
 use crate::link::message::Layers;
-use crate::screen::{Cost, Row, Screen};
-
-/// The largest input glyph that is shown; that of a model with a larger one is left out of the picture.
-pub const GLYPH_BYTES: usize = 64 * 64;
+use crate::screen::{Cost, MAX_ANSWERS, Screen, ShownAnswer};
 
 /// What a recognition came to.
 #[derive(Debug, Clone)]
@@ -40,16 +37,17 @@ pub fn recognize<C: Counter>(
     image: &ink::Image<'_>,
     top_k: usize,
 ) -> Result<Answer, RecognizerError> {
+    let tick = counter.is_of_the_board().then_some(C::TICK);
     let mut meter = Meter::new(counter);
     let best = recognizer.recognize_observed(image, top_k, &mut meter)?;
     let (layers, ticks) = meter.finish();
-    Ok(Answer { best, layers, cost: Cost { ticks, tick: C::TICK } })
+    Ok(Answer { best, layers, cost: Cost { ticks, tick } })
 }
 
 /// Draws `answer`, the one that `recognizer` has just given of `image`.
 ///
 /// The model's input glyph is made again in `glyph`, for the recogniser's own is overwritten by later layers; it is
-/// left out where it has more than `glyph.len()` pixels, [`GLYPH_BYTES`] at best.
+/// left out where it has more than `glyph.len()` pixels.
 ///
 /// # Errors
 /// The target's own.
@@ -71,7 +69,7 @@ pub fn show<D: DrawTarget<Color: From<Gray8>>>(
     let best = answer.best.first().map_or(0, |answer| answer.score);
     let odds = |score: i16| libm::expf((f32::from(score) - f32::from(best)) * package.output().scale);
     let total: f32 = recognizer.scores().map(odds).sum();
-    let rows = answer.best.iter().map(|answer| Row {
+    let answers = answer.best.iter().take(MAX_ANSWERS).map(|answer| ShownAnswer {
         class: answer.class,
         label: package.label(answer.class.into()),
         bitmap: package.label_bitmap(answer.class.into()),
@@ -80,7 +78,7 @@ pub fn show<D: DrawTarget<Color: From<Gray8>>>(
     let screen = Screen {
         title: &package.manifest().name,
         glyph,
-        rows: rows.collect(),
+        answers: answers.collect(),
         cost: answer.cost,
         arena_bytes: package.arena_bytes(),
     };
@@ -103,7 +101,7 @@ impl<'c, C: Counter> Meter<'c, C> {
 
     /// What each layer did, and the ticks of it all.
     fn finish(self) -> (Layers, u64) {
-        let ticks = self.counter.ticks() - self.own_ticks;
+        let ticks = self.counter.ticks().saturating_sub(self.own_ticks);
         (self.layers, ticks)
     }
 }
@@ -116,8 +114,73 @@ impl<C: Counter> LayerObserver for Meter<'_, C> {
     fn after(&mut self, _index: usize, output: &[u8]) {
         let end = self.counter.ticks();
         // A layer beyond the capacity cannot be: the package reader admits no more than `MAX_LAYERS`.
-        let _ = self.layers.ticks.push((end - self.layer_start) as u32);
+        let _ = self.layers.ticks.push(u32::try_from(end.saturating_sub(self.layer_start)).unwrap_or(u32::MAX));
         let _ = self.layers.hashes.push(CRC32.checksum(output));
-        self.own_ticks += self.counter.ticks() - end;
+        self.own_ticks += self.counter.ticks().saturating_sub(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use fude_boards::Tick;
+    use fude_runtime::package::{AlignedBytes, Package};
+
+    use super::*;
+
+    /// Goes on by so many ticks whenever somebody looks.
+    struct Striding {
+        stride: u64,
+        ticks: Cell<u64>,
+        is_of_the_board: bool,
+    }
+
+    impl Counter for Striding {
+        const TICK: Tick = Tick::Nanoseconds(1);
+
+        fn is_of_the_board(&self) -> bool {
+            self.is_of_the_board
+        }
+
+        fn restart(&mut self) {
+            self.ticks.set(0);
+        }
+
+        fn ticks(&self) -> u64 {
+            self.ticks.set(self.ticks.get().wrapping_add(self.stride));
+            self.ticks.get()
+        }
+    }
+
+    fn recognize_with(stride: u64, is_of_the_board: bool) -> Answer {
+        let bytes = AlignedBytes::copy_of(include_bytes!("../../edge-runtime/tests/packages/format-1.0.fude"));
+        let package = Package::new_checked(bytes.as_slice()).unwrap();
+        let mut arena = std::vec![0; package.arena_bytes()];
+        let mut recognizer = Recognizer::new(package, &mut arena).unwrap();
+        let mut counter = Striding { stride, ticks: Cell::new(9), is_of_the_board };
+        recognize(&mut recognizer, &mut counter, &ink::Image::new(1, 1, &[255]).unwrap(), 1).unwrap()
+    }
+
+    #[test]
+    fn a_layer_is_measured_between_two_looks() {
+        let Answer { layers, cost, .. } = recognize_with(3, true);
+        assert!(!layers.ticks.is_empty() && layers.ticks.iter().all(|&ticks| ticks == 3), "{:?}", layers.ticks);
+        // Three looks a layer, of which the last is after hashing, and one at the end.
+        assert_eq!(cost.ticks, 3 * (2 * layers.ticks.len() as u64 + 1));
+    }
+
+    #[test]
+    fn long_layers_and_counters_that_wrap_do_not_overflow() {
+        let layers = recognize_with(1 << 33, true).layers;
+        assert!(layers.ticks.iter().all(|&ticks| ticks == u32::MAX), "{:?}", layers.ticks);
+        recognize_with(u64::MAX / 2, true);
+    }
+
+    #[test]
+    fn ticks_of_an_emulator_are_counted_but_of_no_unit() {
+        assert_eq!(recognize_with(3, true).cost.tick, Some(Tick::Nanoseconds(1)));
+        let cost = recognize_with(3, false).cost;
+        assert!(cost.tick.is_none() && cost.ticks > 0);
     }
 }

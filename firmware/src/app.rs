@@ -3,7 +3,7 @@
 use fude_boards::display::Display;
 use fude_boards::{Board, Counter, Peripherals};
 use fude_runtime::ink;
-use fude_runtime::package::{FORMAT_MAJOR, Package};
+use fude_runtime::package::{Package, PackageError};
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 
 use crate::answer::{self, Answer};
@@ -27,23 +27,30 @@ pub const fn send_bytes(max_output_bytes: usize) -> usize {
     frame::encoded_len(max_output_bytes + ANSWER_OVERHEAD_BYTES)
 }
 
+/// The pixel buffer of a board with or without a display: `bytes`, of which an answer of `max_output_bytes` holds all.
+pub const fn pixel_buffer_bytes(bytes: usize, max_output_bytes: usize, has_display: bool) -> usize {
+    assert!((bytes > 0) == has_display, "a board has a pixel buffer where it has a display");
+    assert!(bytes <= max_output_bytes, "an answer holds no longer part of the display's picture");
+    bytes
+}
+
 /// The memory that the application works in.
 ///
-/// `ARENA` bytes are for tensors, [`receive_bytes`] and [`send_bytes`] for the link, and `GLYPH` for pixels on their
-/// way to and from the display, none where there is no display.
+/// `ARENA` bytes are for tensors, [`receive_bytes`] and [`send_bytes`] for the link, [`pixel_buffer_bytes`] for the
+/// display.
 #[repr(C, align(16))]
-pub struct Memory<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize> {
+pub struct Memory<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const PIXELS: usize> {
     arena: [u8; ARENA],
     receive: [u8; RECEIVE],
     send: [u8; SEND],
-    glyph: [u8; GLYPH],
+    pixels: [u8; PIXELS],
 }
 
-impl<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize>
-    Memory<ARENA, RECEIVE, SEND, GLYPH>
+impl<const ARENA: usize, const RECEIVE: usize, const SEND: usize, const PIXELS: usize>
+    Memory<ARENA, RECEIVE, SEND, PIXELS>
 {
     /// All zeros, so that a `static` of it takes no flash.
-    pub const ZERO: Self = Self { arena: [0; ARENA], receive: [0; RECEIVE], send: [0; SEND], glyph: [0; GLYPH] };
+    pub const ZERO: Self = Self { arena: [0; ARENA], receive: [0; RECEIVE], send: [0; SEND], pixels: [0; PIXELS] };
 }
 
 /// The [`Memory`] type of a board. A macro, for the lengths of arrays cannot be computed from a type parameter.
@@ -54,7 +61,13 @@ macro_rules! memory_of {
             { <$board as fude_boards::Board>::ARENA_BYTES },
             { $crate::app::receive_bytes(<$board as fude_boards::Board>::MAX_PIXELS) },
             { $crate::app::send_bytes(<$board as fude_boards::Board>::MAX_OUTPUT_BYTES) },
-            { <$board as fude_boards::Board>::MAX_GLYPH_PIXELS },
+            {
+                $crate::app::pixel_buffer_bytes(
+                    <$board as fude_boards::Board>::PIXEL_BUFFER_BYTES,
+                    <$board as fude_boards::Board>::MAX_OUTPUT_BYTES,
+                    <<$board as fude_boards::Board>::Display as fude_boards::display::Display>::EXISTS,
+                )
+            },
         >
     };
 }
@@ -69,20 +82,26 @@ pub mod exit {
     pub const SELF_TEST: u8 = 4;
     /// The line to the host failed, or the host left without a shutdown.
     pub const LINE: u8 = 5;
+    /// The model has more layers or tensors than this firmware has room for.
+    pub const CAPACITY: u8 = 6;
 }
 
 /// Runs the application on the board `B`; returns the exit code.
 ///
 /// Every way out is logged. There is no serving without a package that passed its own golden vectors.
-pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize, const GLYPH: usize>(
+pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize, const PIXELS: usize>(
     peripherals: Peripherals<B::Serial, B::Counter, B::Display>,
-    memory: &mut Memory<ARENA, RECEIVE, SEND, GLYPH>,
+    memory: &mut Memory<ARENA, RECEIVE, SEND, PIXELS>,
 ) -> u8 {
     let Peripherals { mut serial, counter, display, model_partition } = peripherals;
     info!("{} firmware {}", B::NAME, env!("CARGO_PKG_VERSION"));
 
     let package = match Package::new_checked(model_partition) {
         Ok(package) => package,
+        Err(PackageError::Capacity) => {
+            error!("more layers or tensors than this board's runtime has room for; choose a smaller model");
+            return exit::CAPACITY;
+        }
         Err(reason) => {
             error!("the model partition holds no package to run: {}", reason);
             return exit::PACKAGE;
@@ -104,8 +123,8 @@ pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize
         }
     };
     let max_pixels = B::MAX_PIXELS as u32;
-    let glyph = memory.glyph.as_mut_slice();
-    let mut application = Application { board: B::NAME, max_pixels, recognizer, counter, display, glyph };
+    let pixels = memory.pixels.as_mut_slice();
+    let mut application = Application { board: B::NAME, max_pixels, recognizer, counter, display, pixels };
     match application.self_test() {
         Ok(vectors) => info!("self-test: {} golden vectors as on the host", vectors),
         Err(refusal) => {
@@ -138,7 +157,7 @@ struct Application<'a, C, D: 'static> {
     display: Option<&'static mut D>,
     /// Where the input glyph is made again for the display (the recogniser's own is overwritten by later layers), and
     /// where a part of the display's picture is put for the host.
-    glyph: &'a mut [u8],
+    pixels: &'a mut [u8],
 }
 
 impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
@@ -147,7 +166,7 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
         Hello {
             board: self.board,
             firmware: env!("CARGO_PKG_VERSION"),
-            format_version: FORMAT_MAJOR,
+            tick: C::TICK,
             model: &package.manifest().name,
             model_id: package.model_id(),
             classes: package.classes() as u16,
@@ -165,7 +184,7 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
         let answer = answer.map_err(refuse)?;
         if shown {
             let display = self.display.as_mut().ok_or(Refusal::NoDisplay)?;
-            answer::show(&answer, &self.recognizer, &image_view, self.glyph, *display)
+            answer::show(&answer, &self.recognizer, &image_view, self.pixels, *display)
                 .map_err(|_| Refusal::DisplayFailed)?;
         }
         let Answer { best, layers, cost } = answer;
@@ -175,9 +194,12 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
 
     fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
         let display = self.display.as_ref().ok_or(Refusal::NoDisplay)?;
-        let part = display.read_luma(first as usize, self.glyph).ok_or(Refusal::NoDisplay)?;
         let size = display.bounding_box().size;
-        Ok(ScreenPart { width: size.width as u16, height: size.height as u16, pixels: &self.glyph[..part] })
+        if first >= size.width * size.height {
+            return Err(Refusal::BeyondDisplay);
+        }
+        let part = display.read_luma(first as usize, self.pixels).ok_or(Refusal::NoDisplay)?;
+        Ok(ScreenPart { width: size.width as u16, height: size.height as u16, pixels: &self.pixels[..part] })
     }
 
     fn self_test(&mut self) -> Result<u16, Refusal> {
@@ -213,7 +235,7 @@ mod tests {
         top_k: 2,
     };
 
-    const GLYPH_PIXELS: usize = 64 * 64;
+    const PIXELS: usize = 64 * 64;
 
     type Memory20K = Framebuffer<Gray8, RawU8, LittleEndian, 160, 128, { buffer_size::<Gray8>(160, 128) }>;
 
@@ -236,8 +258,8 @@ mod tests {
         let package = Package::new_checked(bytes.as_slice()).unwrap();
         let mut arena = std::vec![0; package.arena_bytes()];
         let recognizer = Recognizer::new(package, &mut arena).unwrap();
-        let glyph = &mut [0; GLYPH_PIXELS];
-        check(Application { board: "mock", max_pixels: 64, recognizer, counter: Stopped, display, glyph });
+        let pixels = &mut [0; PIXELS];
+        check(Application { board: "mock", max_pixels: 64, recognizer, counter: Stopped, display, pixels });
     }
 
     #[test]
@@ -247,6 +269,16 @@ mod tests {
             assert_eq!(application.screen(0), Err(Refusal::NoDisplay));
             assert_eq!(application.recognize(&IMAGE, false).unwrap().top.len(), 2);
         });
+    }
+
+    #[test]
+    fn there_is_a_pixel_buffer_where_there_is_a_display() {
+        assert_eq!(pixel_buffer_bytes(4096, 4096, true), 4096);
+        assert_eq!(pixel_buffer_bytes(0, 256, false), 0);
+        for (bytes, has_display) in [(0, true), (1, false), (4097, true)] {
+            let checked = std::panic::catch_unwind(|| pixel_buffer_bytes(bytes, 4096, has_display));
+            assert!(checked.is_err(), "{bytes} bytes");
+        }
     }
 
     #[test]
@@ -262,15 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_comes_in_parts_as_long_as_the_glyph() {
+    fn the_screen_comes_in_parts_as_long_as_the_buffer() {
         with_application(Some(Box::leak(Box::new(Memory20K::new()))), |mut application| {
             let mut part = |first| {
                 let part = application.screen(first).unwrap();
                 (part.width, part.height, part.pixels.len())
             };
-            assert_eq!(part(0), (160, 128, GLYPH_PIXELS));
+            assert_eq!(part(0), (160, 128, PIXELS));
             assert_eq!(part(160 * 128 - 1), (160, 128, 1));
-            assert_eq!(application.screen(160 * 128), Err(Refusal::NoDisplay));
+            assert_eq!(application.screen(160 * 128), Err(Refusal::BeyondDisplay));
+            assert_eq!(application.screen(u32::MAX), Err(Refusal::BeyondDisplay));
         });
     }
 }

@@ -3,8 +3,12 @@
 //! Every panic ends in the panic handler, which in those images does nothing but call `a_panic_is_linked`: that symbol
 //! is there when, and only when, the optimised code can reach a panic. The other names say which.
 
-use std::fs;
+mod freshness;
+
+use std::fs::{self, File};
+use std::panic;
 use std::path::Path;
+use std::time::Duration;
 
 use object::{Object, ObjectSymbol};
 
@@ -18,6 +22,7 @@ const UNWANTED: [&str; 5] = ["a_panic_is_linked", "core::panicking", "fmt::", ":
 fn symbols(image: &str, remedy: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("build").join(image);
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `{remedy}`", path.display()));
+    freshness::assert_fresh(&path, remedy);
     let elf = object::File::parse(&*bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let names = elf.symbols().filter_map(|symbol| symbol.name().ok().map(demangled));
     names.collect()
@@ -56,4 +61,18 @@ fn in_a_boards_image_both_are_found() {
     for part in ["core::panicking::panic_fmt", "core::fmt::Display>::fmt"] {
         assert!(culprits.iter().any(|name| name.contains(part)), "{part} is not among {culprits:#?}");
     }
+}
+
+#[test]
+fn an_image_older_than_a_source_is_refused() {
+    let (changed, source) = freshness::newest_source();
+    let path = std::env::temp_dir().join(format!("fude-image-{}", std::process::id()));
+    let image = File::create(&path).unwrap();
+    image.set_modified(changed).unwrap();
+    freshness::assert_fresh(&path, "make firmware");
+    image.set_modified(changed - Duration::from_secs(1)).unwrap();
+    let refused = panic::catch_unwind(|| freshness::assert_fresh(&path, "make firmware")).unwrap_err();
+    fs::remove_file(&path).unwrap();
+    let message = refused.downcast_ref::<String>().unwrap();
+    assert!(message.contains("`make firmware`") && message.contains(source.to_str().unwrap()), "{message}");
 }

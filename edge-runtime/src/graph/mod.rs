@@ -233,7 +233,7 @@ pub struct Layer {
 }
 
 /// A model without its weights. The input is the first tensor, the logits the last layer's output.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Graph {
     /// Activation tensors; the first is the input.
     pub tensors: Vec<Tensor, MAX_TENSORS>,

@@ -40,15 +40,17 @@ pub enum PackageError {
     },
     /// The bytes do not start at a multiple of four, so 32-bit words cannot be read in place.
     Misaligned,
-    /// A section is missing, out of order, misaligned, or of the wrong length.
+    /// A section is missing, outside the package or inside its table, misaligned, or of the wrong length.
     Section {
         /// Which section.
         kind: SectionKind,
     },
     /// The header or section table contradicts itself.
     Header,
-    /// The manifest cannot be decoded or exceeds a capacity of this runtime.
+    /// The manifest cannot be decoded.
     Manifest,
+    /// There are more layers or tensors than this runtime has room for: one with larger limits may run the package.
+    Capacity,
     /// The graph cannot be run as described.
     Graph {
         /// The layer, `None` for the tensor list as a whole.
@@ -84,9 +86,10 @@ impl fmt::Display for PackageError {
             Self::Misaligned => f.write_str("the package does not start at a multiple of 4 bytes; move its partition"),
             Self::Section { kind } => write!(f, "section {kind:?} is missing or malformed; export the package again"),
             Self::Header => f.write_str("the header contradicts itself; export the package again"),
-            Self::Manifest => f.write_str(
-                "the manifest cannot be decoded, or is beyond this runtime's limits; export the package again",
-            ),
+            Self::Manifest => f.write_str("the manifest cannot be decoded; export the package again"),
+            Self::Capacity => {
+                f.write_str("more layers or tensors than this runtime has room for; choose a smaller model")
+            }
             Self::Graph { layer: Some(layer), problem } => {
                 write!(f, "layer {layer} cannot be run ({problem:?}); export the package again")
             }

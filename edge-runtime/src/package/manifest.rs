@@ -1,6 +1,7 @@
 //! The manifest: the only part of a package that is decoded instead of read in place.
 
-use heapless::String;
+use heapless::{String, Vec};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::PackageError;
@@ -36,7 +37,7 @@ impl Preprocessing {
 }
 
 /// What a package says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Manifest {
     /// Name of the model.
     pub name: String<MAX_NAME>,
@@ -50,12 +51,30 @@ pub struct Manifest {
 
 impl Manifest {
     /// Decodes a manifest section. Its checks end with this section; [`crate::graph::check`] does the rest.
+    ///
+    /// Field by field, which is how postcard writes a struct: a list beyond this runtime's capacity is then no damage.
     pub(super) fn decode(section: &[u8]) -> Result<Self, PackageError> {
-        let (manifest, rest) = postcard::take_from_bytes::<Self>(section).map_err(|_| PackageError::Manifest)?;
-        let label_fits = (1..=MAX_LABEL).contains(&usize::from(manifest.label_bytes));
-        if !label_fits || !rest.is_empty() {
+        let ((name, preprocessing, label_bytes), rest) = take(section)?;
+        let (tensors, rest) = take_list(rest)?;
+        let (layers, rest) = take_list(rest)?;
+        let (scratch, rest) = take(rest)?;
+        if !(1..=MAX_LABEL).contains(&usize::from(label_bytes)) || !rest.is_empty() {
             return Err(PackageError::Manifest);
         }
-        Ok(manifest)
+        Ok(Self { name, preprocessing, label_bytes, graph: Graph { tensors, layers, scratch } })
     }
+}
+
+/// Decodes what `bytes` start with; returns the rest as well.
+fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), PackageError> {
+    postcard::take_from_bytes(bytes).map_err(|_| PackageError::Manifest)
+}
+
+/// As [`take`], of a list: its length, a varint, comes first.
+fn take_list<T: DeserializeOwned, const N: usize>(bytes: &[u8]) -> Result<(Vec<T, N>, &[u8]), PackageError> {
+    let (length, _) = take::<u32>(bytes)?;
+    if length as usize > N {
+        return Err(PackageError::Capacity);
+    }
+    take(bytes)
 }

@@ -5,7 +5,7 @@
 //! byte layout, its limits and its versioning rule are in `docs/package-format.md`.
 //!
 //! ```text
-//! header │ section table │ manifest │ weights │ labels │ … │ golden vectors │ CRC-32
+//! header │ section table │ manifest │ weights │ labels │ golden vectors │ label bitmaps │ CRC-32
 //! ```
 
 #[cfg(feature = "std")]

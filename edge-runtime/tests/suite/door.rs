@@ -1,6 +1,7 @@
 //! The one door for untrusted bytes: what is broken is refused by name, and what is accepted runs.
 
 use fude_runtime::graph::LayerError;
+use fude_runtime::limits::{MAX_LAYERS, MAX_TENSORS};
 use fude_runtime::package::{AlignedBytes, Fit, Package, PackageError, SectionKind, set_measured_hash};
 use proptest::prelude::*;
 
@@ -145,6 +146,28 @@ fn section_errors_have_names() {
         bytes[labels.start + 3] = 0xff; // the second of three labels of three bytes
     });
     assert_eq!(label, Err(PackageError::Label { class: 1 }));
+}
+
+#[test]
+fn lists_beyond_the_capacity_are_told_from_damaged_ones() {
+    let manifest = every_operator().manifest();
+    let length = |bytes: &[u8]| bytes.len();
+    let before = (&manifest.name, manifest.preprocessing, manifest.label_bytes);
+    let tensors_at = length(&postcard::to_stdvec(&before).expect("plain data"));
+    let layers_at = tensors_at + length(&postcard::to_stdvec(&manifest.graph.tensors).expect("plain data"));
+    let (tensors, layers) = (manifest.graph.tensors.len(), manifest.graph.layers.len());
+    for (place, count, capacity) in [(tensors_at, tensors, MAX_TENSORS), (layers_at, layers, MAX_LAYERS)] {
+        let with_length = |length: usize| {
+            error_after(|bytes| {
+                let start = section(bytes, SectionKind::Manifest).start;
+                assert_eq!(usize::from(bytes[start + place]), count);
+                bytes[start + place] = length as u8;
+            })
+        };
+        assert_eq!(with_length(count), Ok(()));
+        assert_eq!(with_length(capacity), Err(PackageError::Manifest), "{capacity} are too few bytes");
+        assert_eq!(with_length(capacity + 1), Err(PackageError::Capacity), "{capacity} + 1");
+    }
 }
 
 #[test]

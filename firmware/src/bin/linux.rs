@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs, panic};
 
-use fude_boards::linux::{Line, MonotonicClock, Screen};
+use fude_boards::linux::{DisplayMemory, Line, MonotonicClock};
 use fude_boards::{Board, Peripherals, Selected};
 use fude_firmware::app::{self, Memory};
 use fude_firmware::memory_of;
@@ -21,15 +21,16 @@ use log::{LevelFilter, Metadata, Record};
 const USAGE: &str = "\
 Recognises handwriting with the model in PACKAGE, for a host that speaks Fude's device link.
 
-Usage: PROGRAM [--connect ADDRESS:PORT | --listen [ADDRESS:]PORT] PACKAGE
+Usage: PROGRAM [--connect ADDRESS:PORT | --listen [ADDRESS:]PORT] [--emulated] PACKAGE
 
 Options:
   --connect ADDRESS:PORT    connect to a host that listens there
   --listen [ADDRESS:]PORT   wait for a host; without an address only this machine can connect
+  --emulated                show no times, which would be this emulator's
   --version                 print the version
   --help                    print this
 
-Without an option the link is standard input and output, as inetd and ssh have it. The log then goes to standard
+Where no link is named it is standard input and output, as inetd and ssh have it. The log then goes to standard
 error, else to standard output.
 
 The link has no password and no encryption: listen to other machines only in a network that you trust.
@@ -50,10 +51,12 @@ fn main() -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Command::Run { link, package }) => start_log(&link).and_then(|()| Ok((open(link)?, package))),
+        Ok(Command::Run { link, is_emulated, package }) => {
+            start_log(&link).and_then(|()| Ok((open(link)?, MonotonicClock::start(is_emulated), package)))
+        }
         Err(error) => Err(format!("{error}; --help explains the options")),
     };
-    let (line, package) = match opened {
+    let (line, counter, package) = match opened {
         Ok(opened) => opened,
         Err(message) => {
             eprintln!("{NAME}: {message}");
@@ -62,7 +65,7 @@ fn main() -> ExitCode {
     };
     // From here on there is a host, which reads the log.
     match fs::read(&package) {
-        Ok(bytes) => ExitCode::from(run(line, &bytes)),
+        Ok(bytes) => ExitCode::from(run(line, counter, &bytes)),
         Err(error) => {
             log::error!("{}: {error}", package.display());
             ExitCode::from(app::exit::PACKAGE)
@@ -70,11 +73,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(line: Line, package: &[u8]) -> u8 {
+fn run(line: Line, counter: MonotonicClock, package: &[u8]) -> u8 {
     // The application has what is leaked here until the program ends.
     let package: &'static AlignedBytes = Box::leak(Box::new(AlignedBytes::copy_of(package)));
-    let display = Some(Box::leak(Box::new(Screen::new())));
-    let counter = MonotonicClock::start();
+    let display = Some(Box::leak(Box::new(DisplayMemory::new())));
     let peripherals = Peripherals { serial: line, counter, display, model_partition: package.as_slice() };
     let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     app::run::<Selected, _, _, _, _>(peripherals, &mut *memory)
@@ -83,7 +85,7 @@ fn run(line: Line, package: &[u8]) -> u8 {
 /// What the command line asks for.
 enum Command {
     Print(String),
-    Run { link: Link, package: PathBuf },
+    Run { link: Link, is_emulated: bool, package: PathBuf },
 }
 
 /// Where the host is.
@@ -96,13 +98,17 @@ enum Link {
 impl Command {
     fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, lexopt::Error> {
         let mut parser = lexopt::Parser::from_args(arguments);
-        let (mut link, mut package) = (None, None);
+        let (mut link, mut is_emulated, mut package) = (None, false, None);
         while let Some(argument) = parser.next()? {
             let other_link = match argument {
                 Long("help") => return Ok(Self::Print(USAGE.to_owned())),
                 Long("version") => return Ok(Self::Print(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION")))),
                 Long("connect") => link.replace(Link::Connect(parser.value()?.parse()?)),
                 Long("listen") => link.replace(Link::Listen(parser.value()?.parse_with(address_to_listen_at)?)),
+                Long("emulated") => {
+                    is_emulated = true;
+                    None
+                }
                 Value(path) if package.is_none() => {
                     package = Some(PathBuf::from(path));
                     None
@@ -114,7 +120,7 @@ impl Command {
             }
         }
         let package = package.ok_or("name the package to run")?;
-        Ok(Self::Run { link: link.unwrap_or(Link::StandardStreams), package })
+        Ok(Self::Run { link: link.unwrap_or(Link::StandardStreams), is_emulated, package })
     }
 }
 

@@ -7,7 +7,7 @@ use postcard::ser_flavors::{Cobs, Flavor, Slice};
 use serde::{Deserialize, Serialize};
 
 /// Version of the link's messages, the first byte of every frame.
-pub const LINK_VERSION: u8 = 2;
+pub const LINK_VERSION: u8 = 3;
 
 const VERSION_BYTES: usize = 1;
 const CRC_BYTES: usize = 4;

@@ -6,6 +6,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use fude_boards::Tick;
 use fude_runtime::limits::{MAX_LAYERS, MAX_TOP_K};
 
 /// Most pixels of an image sent over the link; a small board takes fewer ([`Hello::max_pixels`]).
@@ -94,8 +95,8 @@ pub struct Hello<'a> {
     pub board: &'a str,
     /// Version of the firmware.
     pub firmware: &'a str,
-    /// Major version of the package format that this firmware reads.
-    pub format_version: u16,
+    /// What a tick of its counter is.
+    pub tick: Tick,
     /// Name of the model in the package.
     pub model: &'a str,
     /// Which model it is: [`fude_runtime::package::Package::model_id`].
@@ -136,7 +137,7 @@ pub struct ScreenPart<'a> {
 pub struct Layers {
     /// [`CRC32`](fude_runtime::package::CRC32) of the layer's output tensor.
     pub hashes: Vec<u32, MAX_LAYERS>,
-    /// Ticks of the board's counter spent in the layer.
+    /// Ticks of the board's counter spent in the layer; [`u32::MAX`] where it was more.
     pub ticks: Vec<u32, MAX_LAYERS>,
 }
 
@@ -178,6 +179,9 @@ pub enum Refusal {
     /// There is no display to draw on, or none that can be read.
     #[error("the board has no display, or none that can be read back")]
     NoDisplay,
+    /// The display has fewer pixels than the first that is wanted.
+    #[error("the board's display has no such pixel")]
+    BeyondDisplay,
     /// The display did not take what was drawn.
     #[error("drawing on the board's display failed")]
     DisplayFailed,

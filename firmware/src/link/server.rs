@@ -21,7 +21,8 @@ pub trait Handler {
     /// What the display shows, from the pixel `first` on.
     ///
     /// # Errors
-    /// [`Refusal::NoDisplay`] when there is none, or none that can be read.
+    /// [`Refusal::NoDisplay`] when there is none, or none that can be read; [`Refusal::BeyondDisplay`] when it has no
+    /// pixel `first`.
     fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal>;
 
     /// Runs the golden vectors and returns how many there were.
@@ -113,6 +114,7 @@ mod tests {
     use super::*;
     use core::convert::Infallible;
     use embedded_io::ErrorType;
+    use fude_boards::Tick;
     use proptest::prelude::*;
     use std::collections::VecDeque;
     use std::vec::Vec;
@@ -174,7 +176,7 @@ mod tests {
             Hello {
                 board: "mock",
                 firmware: "1.2.3",
-                format_version: 4,
+                tick: Tick::Instructions(40),
                 model: "first-pixel",
                 model_id: 0xDEAD_BEEF,
                 classes: 256,
@@ -200,7 +202,7 @@ mod tests {
         }
 
         fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
-            let pixels = self.screen.get(first as usize..).ok_or(Refusal::NoDisplay)?;
+            let pixels = self.screen.get(first as usize..).ok_or(Refusal::BeyondDisplay)?;
             Ok(ScreenPart { width: self.screen.len() as u16, height: 1, pixels })
         }
 
@@ -268,7 +270,7 @@ mod tests {
         let answers = each_answer(&script.answered, |index, answer| match (index, answer) {
             (0 | 1, Response::Recognition(recognition)) => assert_eq!(recognition.top[0].class, [1, 4][index]),
             (2, Response::Screen(part)) => assert_eq!(part, ScreenPart { width: 3, height: 1, pixels: &[2, 1] }),
-            (3, answer) => assert_eq!(answer, Response::Refused(Refusal::NoDisplay)),
+            (3, answer) => assert_eq!(answer, Response::Refused(Refusal::BeyondDisplay)),
             (_, answer) => panic!("unexpected answer {answer:?}"),
         });
         assert_eq!(answers, 4);

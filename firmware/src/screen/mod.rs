@@ -33,7 +33,6 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::Alignment;
 use fude_boards::Tick;
-use fude_runtime::limits::MAX_TOP_K;
 use fude_runtime::package::LabelBitmap;
 use heapless::Vec;
 
@@ -53,6 +52,9 @@ mod grey {
     pub const PAPER: u8 = 0xf0;
 }
 
+/// Most answers that are shown.
+pub const MAX_ANSWERS: usize = ANSWERS as usize;
+
 /// The state of the application, as it is shown.
 pub struct Screen<'a> {
     /// The model's name.
@@ -60,16 +62,16 @@ pub struct Screen<'a> {
     /// The glyph that the model saw, ink 255 on 0.
     pub glyph: Option<ImageRaw<'a, Gray8>>,
     /// The best answers, best first.
-    pub rows: Vec<Row<'a>, MAX_TOP_K>,
+    pub answers: Vec<ShownAnswer<'a>, MAX_ANSWERS>,
     /// What the recognition cost.
     pub cost: Cost,
     /// Working memory of the model, in bytes.
     pub arena_bytes: usize,
 }
 
-/// One answer.
+/// One answer as it is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct ShownAnswer<'a> {
     /// Index of the class.
     pub class: u16,
     /// The class's label in the package.
@@ -85,8 +87,8 @@ pub struct Row<'a> {
 pub struct Cost {
     /// How many ticks.
     pub ticks: u64,
-    /// Instructions or time of one.
-    pub tick: Tick,
+    /// Instructions or time of one; `None` where ticks say nothing of the board, and are not shown.
+    pub tick: Option<Tick>,
 }
 
 impl Screen<'_> {
@@ -109,30 +111,30 @@ impl Screen<'_> {
     }
 
     fn draw_answers<D: DrawTarget<Color = Gray8>>(&self, target: &mut D, chart: &Chart) -> Result<(), D::Error> {
-        let rows = || self.rows.iter().take(ANSWERS as usize);
         // All bitmaps alike: characters of one script are of one size.
         let fits = |bitmap: LabelBitmap<'_>| {
             let box_size = chart.label_size();
             (box_size.width / bitmap.width()).min(box_size.height / bitmap.height())
         };
-        let factor = rows().filter_map(|row| row.bitmap).map(fits).filter(|&factor| factor > 0).min();
+        let factor =
+            self.answers.iter().filter_map(|answer| answer.bitmap).map(fits).filter(|&factor| factor > 0).min();
 
-        for (index, row) in rows().enumerate() {
+        for (index, answer) in self.answers.iter().enumerate() {
             let column = chart.column(index as u32);
             let shade = if index == 0 { grey::BEST } else { grey::OTHER };
-            let percent = words::percent(row.percent, chart.has_percent_sign);
+            let percent = words::percent(answer.percent, chart.has_percent_sign);
             chart.lettering.draw(target, &percent, &column.percent, Alignment::Center, shade)?;
 
             target.fill_solid(&column.bar, grey::TRACK)?;
             // An unlikely answer has a line to stand on.
             let Size { width, height } = column.bar.size;
-            let filled = (height * u32::from(row.percent.min(100)) / 100).max(chart.line_width).min(height);
+            let filled = (height * u32::from(answer.percent.min(100)) / 100).max(chart.line_width).min(height);
             let top = column.bar.top_left + Point::new(0, (height - filled) as i32);
             target.fill_solid(&Rectangle::new(top, Size::new(width, filled)), shade)?;
 
-            match (row.bitmap.filter(|bitmap| fits(*bitmap) > 0), factor) {
+            match (answer.bitmap.filter(|bitmap| fits(*bitmap) > 0), factor) {
                 (Some(bitmap), Some(factor)) => draw_bitmap(target, &bitmap, factor, &column.label, shade)?,
-                _ => draw_label_text(target, row, &column.label, shade)?,
+                _ => draw_label_text(target, answer, &column.label, shade)?,
             }
         }
         Ok(())
@@ -210,11 +212,11 @@ fn draw_bitmap<D: DrawTarget<Color = Gray8>>(
 /// Writes a label in the middle of `area`: in one line where that fits, else in two without the `U+`.
 fn draw_label_text<D: DrawTarget<Color = Gray8>>(
     target: &mut D,
-    row: &Row<'_>,
+    answer: &ShownAnswer<'_>,
     area: &Rectangle,
     shade: Gray8,
 ) -> Result<(), D::Error> {
-    let text = words::label(row.label, row.class);
+    let text = words::label(answer.label, answer.class);
     let Size { width, height } = area.size;
     if let Some(lettering) = Lettering::largest(text.len() as u32, Size::new(width, height)) {
         return lettering.draw(target, &text, area, Alignment::Center, shade);

@@ -104,17 +104,14 @@ const BITMAPS: [(&str, [u8; 32]); 5] = [
 ];
 
 fn screen(glyph: &[u8]) -> Screen<'_> {
-    let rows = BITMAPS.iter().zip([(41, 93), (7, 5), (0, 2), (66, 0), (12, 0)]).map(|((label, bitmap), answer)| Row {
-        class: answer.0,
-        label,
-        bitmap: LabelBitmap::new(16, 16, bitmap),
-        percent: answer.1,
+    let answers = BITMAPS.iter().zip([(41, 93), (7, 5), (0, 2), (66, 0), (12, 0)]).map(|((label, bitmap), answer)| {
+        ShownAnswer { class: answer.0, label, bitmap: LabelBitmap::new(16, 16, bitmap), percent: answer.1 }
     });
     Screen {
         title: "quickstart",
         glyph: Some(ImageRaw::new(glyph, SIDE as u32)),
-        rows: rows.collect(),
-        cost: Cost { ticks: 271_363, tick: Tick::Instructions(40) },
+        answers: answers.collect(),
+        cost: Cost { ticks: 271_363, tick: Some(Tick::Instructions(40)) },
         arena_bytes: 27_648,
     }
 }
@@ -123,8 +120,8 @@ fn screen(glyph: &[u8]) -> Screen<'_> {
 fn screen_in_ascii(glyph: &[u8]) -> Screen<'_> {
     let mut screen = screen(glyph);
     let labels = ["\u{5B66}", "7", "\u{2000B}", "\u{4E00}\u{4E8C}", "seven"];
-    for (row, label) in screen.rows.iter_mut().zip(labels) {
-        (row.label, row.bitmap) = (label, None);
+    for (answer, label) in screen.answers.iter_mut().zip(labels) {
+        (answer.label, answer.bitmap) = (label, None);
     }
     screen
 }
@@ -237,9 +234,9 @@ fn a_glyph_too_large_for_its_sheet_is_reduced() {
 #[test]
 fn a_bar_is_as_high_as_its_answer_is_likely() {
     let lit = |percent| {
-        let row = Row { class: 0, label: "", bitmap: None, percent };
+        let answer = ShownAnswer { class: 0, label: "", bitmap: None, percent };
         let mut screen = screen(&[]);
-        (screen.glyph, screen.rows) = (None, core::iter::once(row).collect());
+        (screen.glyph, screen.answers) = (None, core::iter::once(answer).collect());
         let canvas = Canvas::<Rgb565>::showing(&screen, 160, 128);
         let bar = Layout::of(canvas.bounding_box()).chart.column(0).bar;
         let white = bar.points().filter(|place| canvas.at(place.x, place.y) == Rgb565::WHITE).count() as u32;
@@ -254,7 +251,7 @@ fn a_bar_is_as_high_as_its_answer_is_likely() {
 fn wide_labels_are_shown_smaller_and_too_wide_ones_in_ascii() {
     let wide = [0xff; 16 * 4];
     let mut screen = screen(&[]);
-    (screen.glyph, screen.rows[2].bitmap) = (None, LabelBitmap::new(32, 16, &wide));
+    (screen.glyph, screen.answers[2].bitmap) = (None, LabelBitmap::new(32, 16, &wide));
     let lit = |screen: &Screen<'_>, size: (u32, u32), index| {
         let canvas = Canvas::<Gray8>::showing(screen, size.0, size.1);
         let area = Layout::of(canvas.bounding_box()).chart.column(index).label;
@@ -265,6 +262,6 @@ fn wide_labels_are_shown_smaller_and_too_wide_ones_in_ascii() {
     assert_eq!((lit(&screen, (320, 240), 2), lit(&screen, (320, 240), 1)), (32 * 16, dots));
     // On 128×64 it does not fit its column.
     assert!(lit(&screen, (128, 64), 2) < 16 * 8 && lit(&screen, (128, 64), 1) == dots);
-    screen.rows[2].bitmap = None;
+    screen.answers[2].bitmap = None;
     assert_eq!(lit(&screen, (320, 240), 1), 4 * dots);
 }

@@ -18,17 +18,18 @@ pub fn percent(percent: u8, has_sign: bool) -> Words {
     words
 }
 
-/// "10.9 M instructions", or in short "10.9 M instr."; "3.20 ms" either way.
+/// "10.9 M instructions", or in short "10.9 M instr."; "3.20 ms" either way; nothing where ticks say nothing.
 pub fn cost(cost: Cost, is_long: bool) -> Words {
     let mut words = Words::new();
     match cost.tick {
-        Tick::Instructions(each) => {
+        Some(Tick::Instructions(each)) => {
             push_significant(&mut words, cost.ticks.saturating_mul(each.into()), [" ", " k ", " M ", " G "]);
             push(&mut words, if is_long { "instructions" } else { "instr." });
         }
-        Tick::Nanoseconds(each) => {
+        Some(Tick::Nanoseconds(each)) => {
             push_significant(&mut words, cost.ticks.saturating_mul(each.into()), [" ns", " us", " ms", " s"]);
         }
+        None => {}
     }
     words
 }
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn costs_have_three_digits() {
-        let instructions = |ticks, each| cost(Cost { ticks, tick: Tick::Instructions(each) }, false);
+        let instructions = |ticks, each| cost(Cost { ticks, tick: Some(Tick::Instructions(each)) }, false);
         assert_eq!(instructions(271_363, 40), "10.9 M instr.");
         let short = [0, 7, 999, 1000, 1234, 99_949, 99_950, 999_499, 999_500].map(|ticks| instructions(ticks, 1));
         let expected = ["0", "7", "999", "1.00 k", "1.23 k", "99.9 k", "100 k", "999 k", "1.00 M"];
@@ -129,10 +130,11 @@ mod tests {
             short.iter().zip(expected).all(|(found, number)| found.strip_suffix(" instr.") == Some(number)),
             "{short:?}"
         );
-        let time = |ticks, each| cost(Cost { ticks, tick: Tick::Nanoseconds(each) }, true);
+        let time = |ticks, each| cost(Cost { ticks, tick: Some(Tick::Nanoseconds(each)) }, true);
         assert_eq!([time(3_200_000, 1), time(1, 40), time(250, 1000)], ["3.20 ms", "40 ns", "250 us"]);
         assert_eq!([time(u64::MAX, 40), time(1_049_000_000, 1)], ["999 s", "1.05 s"]);
-        assert_eq!(cost(Cost { ticks: 999_000_000, tick: Tick::Instructions(1) }, true), "999 M instructions");
+        assert_eq!(cost(Cost { ticks: 999_000_000, tick: Some(Tick::Instructions(1)) }, true), "999 M instructions");
+        assert_eq!(cost(Cost { ticks: 3_200_000, tick: None }, true), "");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use fude_firmware::link::message::{Image, MAX_OUTPUT_BYTES, MAX_PIXELS, Request,
 use fude_firmware::memory_of;
 use fude_runtime::package::{AlignedBytes, CRC32};
 
-use crate::device_link::Link;
+use crate::device_link::{Link, LinkError};
 use crate::tally::Tally;
 
 static TALLY: Tally = Tally::new("link");
@@ -125,7 +125,8 @@ fn serve(mut line: Line) -> bool {
     let mut memory: memory_of!(Fuzzed<'static>) = Memory::ZERO;
     let code = app::run::<Fuzzed<'_>, _, _, _, _>(peripherals, &mut memory);
     // A host may ask for any code, but that is answered.
-    let fails_to_boot = [exit::PACKAGE, exit::ARENA, exit::SELF_TEST].contains(&code) && line.sent.is_empty();
+    let fails_to_boot =
+        [exit::PACKAGE, exit::CAPACITY, exit::ARENA, exit::SELF_TEST].contains(&code) && line.sent.is_empty();
     assert!(!fails_to_boot, "exit code {code}");
 
     let (mut answers, mut is_accepted) = (0, false);
@@ -171,7 +172,7 @@ fn ask(line: Line, first: u8) -> bool {
         is_accepted |= answered.is_ok();
         match answered {
             Ok(()) => {}
-            Err(crate::device_link::LinkError::HungUp) => break,
+            Err(LinkError::HungUp | LinkError::OutOfStep) => break,
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
@@ -228,7 +229,7 @@ impl<'l> Board for Fuzzed<'l> {
     const ARENA_BYTES: usize = 4096;
     const MAX_PIXELS: usize = MAX_PIXELS;
     const MAX_OUTPUT_BYTES: usize = MAX_OUTPUT_BYTES;
-    const MAX_GLYPH_PIXELS: usize = 64 * 64;
+    const PIXEL_BUFFER_BYTES: usize = 64 * 64;
     type Serial = &'l mut Line;
     type Counter = Stopped;
     type Display = Blank;

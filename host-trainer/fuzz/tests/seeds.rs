@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use fude_boards::Tick;
 use fude_firmware::link::message::{Candidate, Hello, Layers, Recognition, Refusal, Request, Response, ScreenPart};
 use fude_fuzz::dataset::{Glyph, write_png};
 use fude_fuzz::models::{LABELS, every_operator, halves, random_model};
@@ -77,7 +78,7 @@ fn conversations() -> Seeds {
     let hello = Hello {
         board: "mock",
         firmware: "1.2.3",
-        format_version: 1,
+        tick: Tick::Instructions(40),
         model: "halves",
         model_id: 0xDEAD_BEEF,
         classes: 2,

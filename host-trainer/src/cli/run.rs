@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
+use fude_runtime::package::Package;
 use serde::Serialize;
 
 use super::board::BoardArguments;
@@ -90,7 +91,7 @@ fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
         instructions: None,
         refusal: None,
     };
-    match converse(arguments, &board, &firmware, glyph.as_ref()) {
+    match converse(arguments, &package, &board, &firmware, glyph.as_ref()) {
         Ok(conversation) => {
             run.log = conversation.log;
             if let Some(Recognition { top, ticks }) = conversation.recognition {
@@ -130,12 +131,14 @@ struct Recognition {
 
 fn converse(
     arguments: &RunArguments,
+    package: &Package<'_>,
     board: &Board,
     firmware: &Firmware,
     glyph: Option<&Glyph>,
 ) -> Result<Conversation, DeviceError> {
     let counting = glyph.is_some() && board.counts_instructions();
     let mut device = Device::boot(board, firmware, &arguments.package, counting)?;
+    device.check_model(package)?;
     let mut recognition = None;
     let mut screenshot = None;
     if let Some(Glyph { width, height, pixels }) = glyph {
@@ -181,16 +184,21 @@ mod tests {
 
     use super::*;
     use crate::dataset::write_png;
+    use crate::device::tests::built_in;
 
     const PACKAGE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-runtime/tests/packages/format-1.0.fude"));
+
+    fn board(name: &str) -> BoardArguments {
+        built_in(name);
+        BoardArguments { board: name.into(), firmware: None }
+    }
 
     /// Arguments for `package`, which is written to `folder`.
     fn arguments(folder: &Path, package: &[u8]) -> RunArguments {
         let path = folder.join("model.fude");
         fs::write(&path, package).unwrap();
-        let board = BoardArguments { board: "qemu-m4".into(), firmware: None };
-        RunArguments { package: path, board, image: None, top_k: 2, screenshot: None }
+        RunArguments { package: path, board: board("qemu-m4"), image: None, top_k: 2, screenshot: None }
     }
 
     #[test]
@@ -217,13 +225,25 @@ mod tests {
     fn an_emulated_clock_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let mut arguments = arguments(folder.path(), PACKAGE);
-        arguments.board = BoardArguments { board: "rpi-linux".into(), firmware: None };
+        arguments.board = board("rpi-linux");
         let picture = folder.path().join("picture.png");
         write_png(&picture, &Glyph { width: 4, height: 4, pixels: vec![255; 16] }).unwrap();
         arguments.image = Some(picture);
         let run = boot(&arguments).unwrap();
         assert!(run.answers.is_some() && run.instructions.is_none());
         assert!(!text(&run).contains("instructions"), "{}", text(&run));
+    }
+
+    #[test]
+    fn the_labels_of_another_model_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments = arguments(folder.path(), PACKAGE);
+        let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/quickstart.fude");
+        let (_, description) = fude_boards::BUILT_IN.iter().find(|(name, _)| *name == "qemu-m4").unwrap();
+        fs::write(folder.path().join("board.toml"), description.replace("{package}", quickstart)).unwrap();
+        arguments.board.board = folder.path().display().to_string();
+        let error = boot(&arguments).unwrap_err().to_string();
+        assert!(error.contains("the board runs the model quickstart ("), "{error}");
     }
 
     #[test]

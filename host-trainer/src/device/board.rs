@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use fude_boards::Tick;
 use serde::{Deserialize, Serialize};
 
 /// What a board is, as its `board.toml` says.
@@ -93,20 +94,9 @@ pub struct Serial {
 pub struct Counter {
     /// Which peripheral.
     pub name: String,
-    /// What a tick is.
+    /// What a tick is. An emulated board's time says nothing and is never shown.
     #[serde(flatten)]
     pub tick: Tick,
-}
-
-/// What a tick of a board's counter is, as [`fude_boards::Tick`] tells the firmware.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Tick {
-    /// So many instructions, when the emulator counts ([`Emulation::count_arguments`]).
-    #[serde(rename = "instructions_per_tick")]
-    Instructions(u64),
-    /// So much time. An emulated board's says nothing and is never shown.
-    #[serde(rename = "nanoseconds_per_tick")]
-    Nanoseconds(u64),
 }
 
 /// The emulator's command line.
@@ -186,7 +176,7 @@ impl Board {
     pub fn instructions(&self, ticks: u64) -> Option<u64> {
         let counts = self.emulator.as_ref().is_some_and(|emulator| !emulator.count_arguments.is_empty());
         match self.counter.tick {
-            Tick::Instructions(instructions) if counts => Some(ticks * instructions),
+            Tick::Instructions(instructions) if counts => Some(ticks.saturating_mul(instructions.into())),
             _ => None,
         }
     }

@@ -15,6 +15,8 @@ pub struct Link<S> {
     decoder: FrameDecoder<Vec<u8>>,
     /// What the board takes, once it has said so.
     max_pixels: usize,
+    /// Whether all that the board sent was read: nothing follows the answer to the last request.
+    is_in_step: bool,
 }
 
 /// What a board's display shows.
@@ -37,6 +39,9 @@ pub enum LinkError {
     /// The board closed the line: it has ended.
     #[error("the board closed the line")]
     HungUp,
+    /// An earlier answer was not read to its end, so the next bytes may be the rest of it.
+    #[error("an earlier request had no answer, which may still come: start the board again")]
+    OutOfStep,
     /// The line's time limit passed.
     #[error("the board did not answer in time: it hangs, or it is too slow for this model")]
     Silent,
@@ -90,6 +95,7 @@ impl<S: Read + Write> Link<S> {
             send: vec![0; frame::encoded_len(MAX_PIXELS + REQUEST_OVERHEAD_BYTES)],
             decoder: FrameDecoder::new(vec![0; frame::decoded_len(MAX_OUTPUT_BYTES + ANSWER_OVERHEAD_BYTES)]),
             max_pixels: MAX_PIXELS,
+            is_in_step: true,
         }
     }
 
@@ -186,9 +192,16 @@ impl<S: Read + Write> Link<S> {
 
     /// Sends `request` and receives the frame that answers it.
     fn exchange(&mut self, request: &Request<'_>) -> Result<(), LinkError> {
-        self.stream.write_all(frame::encode(request, &mut self.send)?)?;
+        if !self.is_in_step {
+            return Err(LinkError::OutOfStep);
+        }
+        let request = frame::encode(request, &mut self.send)?;
+        self.is_in_step = false;
+        self.stream.write_all(request)?;
         self.stream.flush()?;
-        self.receive_frame()
+        self.receive_frame()?;
+        self.is_in_step = true;
+        Ok(())
     }
 
     /// Reads up to the end of the next frame. The board sends nothing unasked, so nothing follows it.
@@ -235,6 +248,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
+    use fude_boards::Tick;
+
     use super::*;
 
     /// A link, and the far end of its line.
@@ -253,10 +268,29 @@ mod tests {
 
     #[test]
     fn a_silent_board_and_a_gone_one_are_told_apart() {
-        let (mut link, board) = line();
+        let (mut link, _board) = line();
         assert!(matches!(link.hello(), Err(LinkError::Silent)));
+        let (mut link, board) = line();
         drop(board);
         assert!(matches!(link.hello(), Err(LinkError::HungUp)));
+    }
+
+    #[test]
+    fn a_late_answer_is_not_taken_for_the_next() {
+        let mut buffer = [0; 64];
+        let answer = frame::encode(&Response::SelfTest { vectors: 7 }, &mut buffer).unwrap();
+        let (mut link, mut board) = line();
+        assert!(matches!(link.self_test(), Err(LinkError::Silent)));
+        board.write_all(answer).unwrap();
+        assert!(matches!(link.self_test(), Err(LinkError::OutOfStep)));
+
+        // Two answers, the first of them damaged.
+        let mut damaged = answer.to_vec();
+        damaged[3] ^= 1;
+        let (mut link, mut board) = line();
+        board.write_all(&[&damaged, answer].concat()).unwrap();
+        assert!(matches!(link.self_test(), Err(LinkError::Frame(_))));
+        assert!(matches!(link.self_test(), Err(LinkError::OutOfStep)));
     }
 
     #[test]
@@ -272,8 +306,8 @@ mod tests {
     fn an_image_larger_than_the_board_takes_is_not_sent() {
         let (mut link, mut board) = line();
         let (board_name, firmware, model) = ("small", "1", "tiny");
-        let hello =
-            Hello { board: board_name, firmware, format_version: 1, model, model_id: 0, classes: 2, max_pixels: 4 };
+        let tick = Tick::Instructions(40);
+        let hello = Hello { board: board_name, firmware, tick, model, model_id: 0, classes: 2, max_pixels: 4 };
         board.write_all(frame::encode(&Response::Hello(hello), &mut [0; 64]).unwrap()).unwrap();
         link.hello().unwrap();
         let image = Image { width: 5, height: 1, pixels: &[0; 5], top_k: 1 };

@@ -3,7 +3,7 @@
 //! ```text
 //!  board::Board ─┐                              ┌─ link::Link        requests and answers (TCP, UART of the board)
 //!  firmware::Firmware ─┼─► Device::boot ─► Device ─┼─ emulator::Emulator  the process, its exit code
-//!  a package ────┘                              └─ log::Log          defmt messages
+//!  a package ────┘                              └─ log::Log          messages: defmt of an image, text of a program
 //! ```
 //!
 //! [`Device`] is the whole: it notices when the board ends in the middle of a request and then says why, with the
@@ -16,12 +16,14 @@ pub mod link;
 pub mod log;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::TcpStream;
 use std::path::Path;
 
+use fude_boards::Tick;
 use fude_firmware::link::message::{Hello, Image, Recognition};
+use fude_runtime::package::Package;
 
 use board::Board;
 use emulator::{Emulator, EmulatorError};
@@ -64,6 +66,32 @@ pub enum DeviceError {
         /// The board that answered.
         found: String,
     },
+    /// The image counts otherwise than the board's description says, so that figures would be wrong.
+    #[error(
+        "a tick of the board {board:?} is {found} to its firmware and {expected} to its board.toml: correct \
+        [counter], or build the firmware again with `make firmware BOARD={board}`"
+    )]
+    OtherTick {
+        /// The board.
+        board: String,
+        /// What its description says.
+        expected: Tick,
+        /// What its firmware says.
+        found: Tick,
+    },
+    /// The package on the board is another than the host's.
+    #[error("the board runs the model {found}, not {expected}: put the package that you named on the board")]
+    OtherModel {
+        /// Name and identifier of the host's model.
+        expected: String,
+        /// Those of the board's.
+        found: String,
+    },
+}
+
+/// A model, as `fude inspect` names it too.
+fn model(name: &str, id: u32) -> String {
+    format!("{name} ({id:08x})")
 }
 
 fn last_words(log: &[LogLine]) -> String {
@@ -80,18 +108,36 @@ impl Device {
     /// it is slower.
     ///
     /// # Errors
-    /// [`DeviceError::Ended`] when the firmware refuses the package, besides everything that can go wrong on the
+    /// [`DeviceError::Ended`] when the firmware refuses the package, [`DeviceError::WrongBoard`] and
+    /// [`DeviceError::OtherTick`] when it is not what `board` describes, besides everything that can go wrong on the
     /// way there.
     pub fn boot(board: &Board, firmware: &Firmware, package: &Path, counting: bool) -> Result<Self, DeviceError> {
         let log = Log::of(firmware)?;
         let mut emulator = Emulator::start(board, firmware.path(), package, counting)?;
         let link = Link::new(emulator.line()?);
         let mut device = Self { link, emulator, log };
-        let found = device.hello()?.board.to_owned();
+        let Hello { board: found, tick, .. } = device.hello()?;
         if found != board.name {
-            return Err(DeviceError::WrongBoard { expected: board.name.clone(), found });
+            return Err(DeviceError::WrongBoard { expected: board.name.clone(), found: found.to_owned() });
+        }
+        if tick != board.counter.tick {
+            let (board, expected) = (board.name.clone(), board.counter.tick);
+            return Err(DeviceError::OtherTick { board, expected, found: tick });
         }
         Ok(device)
+    }
+
+    /// Checks that the board runs the model of `package`: classes of another would get the wrong labels.
+    ///
+    /// # Errors
+    /// [`DeviceError::OtherModel`], and as [`Device::hello`].
+    pub fn check_model(&mut self, package: &Package<'_>) -> Result<(), DeviceError> {
+        let (name, id) = (&package.manifest().name, package.model_id());
+        let hello = self.hello()?;
+        if hello.model_id == id {
+            return Ok(());
+        }
+        Err(DeviceError::OtherModel { expected: model(name, id), found: model(hello.model, hello.model_id) })
     }
 
     /// Asks the board what it is and which package it runs.

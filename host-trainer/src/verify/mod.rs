@@ -10,6 +10,7 @@ use std::ops::Range;
 use fude_firmware::app::exit;
 use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
+use fude_runtime::package::Package;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -122,7 +123,8 @@ pub fn verify(
     progress: impl Fn() + Sync,
 ) -> Result<Verification, PackingError> {
     let host = host::recognize_all(package, &set.glyphs)?;
-    let work = Work { targets, package, glyphs: &set.glyphs, host: &host, progress: &progress };
+    let opened = package.open()?;
+    let work = Work { targets, package, model: &opened, glyphs: &set.glyphs, host: &host, progress: &progress };
     let mut parts = work.run();
     let boards = targets.iter().enumerate().map(|(index, target)| {
         let parts = parts.extract_if(.., |part| part.job.target == index).collect();
@@ -167,6 +169,8 @@ struct Part {
 struct Work<'a, P> {
     targets: &'a [Target<'a>],
     package: &'a PackageFile,
+    /// The same, opened.
+    model: &'a Package<'a>,
     glyphs: &'a [Glyph],
     host: &'a [HostAnswer],
     progress: &'a P,
@@ -183,6 +187,7 @@ impl<P: Fn() + Sync> Work<'_, P> {
     fn run_job(&self, job: &Job) -> Result<Vec<BoardAnswer>, DeviceError> {
         let Target { board, firmware } = self.targets[job.target];
         let mut device = Device::boot(board, firmware, self.package.path(), job.counting)?;
+        device.check_model(self.model)?;
         let mut answers = Vec::with_capacity(job.glyphs.len());
         for glyph in job.glyphs.clone() {
             let Glyph { width, height, pixels } = &self.glyphs[glyph];
@@ -247,8 +252,7 @@ fn top1(set: &TestSet, answers: impl Iterator<Item = Option<u16>>) -> Option<f64
 
 fn outcome_of(error: DeviceError) -> BoardOutcome {
     match &error {
-        // The host has checked the package: a board that refuses it is one with lower limits.
-        DeviceError::Ended { code, log } if [exit::ARENA, exit::PACKAGE].map(i32::from).contains(code) => {
+        DeviceError::Ended { code, log } if [exit::ARENA, exit::CAPACITY].map(i32::from).contains(code) => {
             let too_small = log.last().map_or_else(|| error.to_string(), |line| line.text.clone());
             BoardOutcome::TooSmall { too_small }
         }
