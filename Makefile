@@ -49,6 +49,7 @@ test:
 	firmware/build.sh all
 	.ci/inference-images
 	cargo test --release --workspace
+	cargo test --release --package fude-boards --features rpi-linux
 	@if .ci/has-address-sanitizer; then .ci/sanitize address && .ci/fuzz 15; \
 	else echo 'make test: NOT run: .ci/sanitize address, .ci/fuzz'; fi
 

@@ -18,7 +18,8 @@ pub mod window;
 use std::time::Instant;
 
 use fude_boards::{Counter, Tick};
-use fude_firmware::answer::{self, Answer, GLYPH_BYTES};
+use fude_firmware::answer::{self, Answer};
+use fude_firmware::screen::MAX_ANSWERS;
 use fude_runtime::ink::canvas::Canvas;
 use fude_runtime::ink::strokes::{self, SIDE, Style};
 use fude_runtime::recognizer::Recognizer;
@@ -30,9 +31,6 @@ use crate::package::PackingError;
 pub use pad::Pad;
 pub use panel::{Panel, PanelSize};
 pub use stroke_file::{StrokeFileError, Strokes, is_stroke_file, read_strokes};
-
-/// How many answers there are: those that the screen has room for.
-const TOP_K: usize = 5;
 
 /// A package that runs on the host and shows its answers on a display.
 pub struct Simulator<'a, C> {
@@ -46,7 +44,8 @@ pub struct Simulator<'a, C> {
 impl<'a, C: Counter> Simulator<'a, C> {
     /// A simulator whose display is still black.
     pub fn new(recognizer: Recognizer<'a>, counter: C, panel: Panel) -> Self {
-        Self { recognizer, counter, panel, input: vec![0; GLYPH_BYTES] }
+        let input = vec![0; recognizer.package().input().elements()];
+        Self { recognizer, counter, panel, input }
     }
 
     /// Recognises a picture, as a board would, and shows the answer.
@@ -55,7 +54,7 @@ impl<'a, C: Counter> Simulator<'a, C> {
     /// Where the picture is larger than the recogniser takes, or the recogniser fails.
     pub fn answer(&mut self, glyph: &Glyph) -> Result<Answer, PackingError> {
         let image = image_of(glyph)?;
-        let answer = answer::recognize(&mut self.recognizer, &mut self.counter, &image, TOP_K)?;
+        let answer = answer::recognize(&mut self.recognizer, &mut self.counter, &image, MAX_ANSWERS)?;
         let shown = answer::show(&answer, &self.recognizer, &image, &mut self.input, &mut self.panel);
         shown.unwrap_or_else(|never| match never {});
         Ok(answer)
