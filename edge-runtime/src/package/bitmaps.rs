@@ -68,14 +68,20 @@ pub(super) const HEADER_BYTES: usize = 4;
 impl<'a> LabelBitmaps<'a> {
     /// Reads the section of a package with `classes` classes. `None` where it contradicts itself.
     pub fn read(section: &'a [u8], classes: usize) -> Option<Self> {
+        let &[cell_width, ..] = section else { return None };
+        let found = Self::of_checked(section, classes)?;
+        let is_sound = cell_width > 0
+            && found.height > 0
+            && found.widths.iter().all(|&width| width <= cell_width)
+            && classes.checked_mul(found.row_bytes * usize::from(found.height)) == Some(found.bitmaps.len());
+        is_sound.then_some(found)
+    }
+
+    /// The section once [`Self::read`] has found it sound; `None` of an empty one.
+    pub fn of_checked(section: &'a [u8], classes: usize) -> Option<Self> {
         let (&[cell_width, height, _, _], rest) = section.split_first_chunk::<HEADER_BYTES>()?;
         let (widths, bitmaps) = rest.split_at_checked(classes)?;
-        let row_bytes = usize::from(cell_width).div_ceil(8);
-        let is_sound = cell_width > 0
-            && height > 0
-            && widths.iter().all(|&width| width <= cell_width)
-            && classes.checked_mul(row_bytes * usize::from(height)) == Some(bitmaps.len());
-        is_sound.then_some(Self { height, row_bytes, widths, bitmaps })
+        Some(Self { height, row_bytes: usize::from(cell_width).div_ceil(8), widths, bitmaps })
     }
 
     /// The bitmap of `class`; `None` where the class has none.

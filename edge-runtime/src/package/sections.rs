@@ -135,7 +135,7 @@ impl<'a> Sections<'a> {
 
     /// The picture of the label of `class`, one of `classes`; `None` where there is none.
     pub fn label_bitmap(&self, class: usize, classes: usize) -> Option<LabelBitmap<'a>> {
-        LabelBitmaps::read(self.label_bitmaps, classes)?.get(class)
+        LabelBitmaps::of_checked(self.label_bitmaps, classes)?.get(class)
     }
 
     /// The golden vectors.
