@@ -18,6 +18,7 @@ mod quickstart;
 mod recognize;
 mod run;
 mod simulate;
+mod stage;
 mod train;
 mod verify;
 
@@ -76,7 +77,11 @@ impl Cli {
             Ok(outcome) => outcome.print(self.json),
             Err(error) => {
                 eprintln!("fude: {error}");
-                ExitCode::FAILURE
+                if error.is::<stage::Interrupted>() {
+                    ExitCode::from(stage::INTERRUPTED_STATUS)
+                } else {
+                    ExitCode::FAILURE
+                }
             }
         }
     }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::data::{DataArguments, Part, at_least_one};
-use super::train::{StageOutcome, run_stage};
+use super::stage::{CheckpointArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
-use crate::train::{ComputeChoice, FitSettings, RunFolder, Stage, compute_device};
+use crate::train::{ComputeChoice, FitSettings, RunFolder, RunLock, Stage, compute_device};
 
 /// Continue a float run with quantisation-aware training.
 #[derive(Debug, Args)]
@@ -32,6 +32,8 @@ pub struct QatArguments {
     /// Processor that trains.
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
+    #[command(flatten)]
+    pub checkpoints: CheckpointArguments,
 }
 
 /// Runs the subcommand.
@@ -64,5 +66,6 @@ pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     };
     let mut info = checkpoint.info;
     info.qat = Some(settings);
-    run_stage(&folder, info, &settings, checkpoint.network, dataset, &device)
+    let lock = RunLock::take(folder.path())?;
+    run_stage((&folder, &lock), info, &settings, checkpoint.network, dataset, &device, &arguments.checkpoints)
 }

@@ -15,6 +15,7 @@ use super::export::{ExportArguments, LabelFontChoice, export};
 use super::outcome::{grouped, percent, rows};
 use super::progress::say;
 use super::qat::{QatArguments, qat};
+use super::stage::CheckpointArguments;
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
@@ -137,6 +138,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         learning_rate: 5e-4,
         learn_ranges: false,
         device: arguments.device,
+        checkpoints: checkpoints(),
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
@@ -218,8 +220,15 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
         learning_rate: 4e-3,
         seed: 1,
         mild: false,
+        validation: 0,
         device: arguments.device,
+        checkpoints: checkpoints(),
     }
+}
+
+/// A quickstart always begins at the beginning.
+const fn checkpoints() -> CheckpointArguments {
+    CheckpointArguments { resume: None, restart: true, checkpoint_seconds: 120.0, keep: 1 }
 }
 
 /// Finds each face below `folder`.

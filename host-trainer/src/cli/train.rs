@@ -1,23 +1,18 @@
 //! `fude train`: a float network from data.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use burn::module::Module;
 use clap::Args;
 use fude_runtime::package::Preprocessing;
-use serde::Serialize;
 
-use super::data::{DataArguments, Part, at_least_one, glyph_side};
-use super::outcome::rows;
-use super::progress::{bar, say};
+use super::data::{DataArguments, Part, at_least_one};
+use super::progress::say;
+use super::stage::{CheckpointArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
-use crate::dataset::{Dataset, Distortion};
+use crate::dataset::Dataset;
 use crate::model::{Network, Preset};
 use crate::package::check_names;
-use crate::train::{
-    BatchStream, ComputeChoice, EpochReport, FitSettings, RunFolder, RunInfo, Stage, compute_device, device_name, fit,
-};
+use crate::train::{Checkpoints, ComputeChoice, FitSettings, RunFolder, RunInfo, RunLock, Stage, compute_device};
 
 /// Train a float network.
 #[derive(Debug, Args)]
@@ -52,41 +47,14 @@ pub struct TrainArguments {
     /// Distort less: for samples that are handwriting already.
     #[arg(long)]
     pub mild: bool,
+    /// Hold this many samples back from training, evenly over the classes, to measure every epoch on them.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub validation: usize,
     /// Processor that trains.
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
-}
-
-/// What a stage of training came to.
-#[derive(Debug, Serialize)]
-pub struct StageOutcome {
-    run: PathBuf,
-    classes: usize,
-    samples: usize,
-    last_epoch: Option<EpochReport>,
-}
-
-impl StageOutcome {
-    /// Samples of one pass.
-    pub const fn samples(&self) -> usize {
-        self.samples
-    }
-
-    /// Prints the last epoch and what to do next.
-    pub fn outcome(&self, next: &str) -> Result<Outcome, CliError> {
-        let mut table = vec![
-            ("run", self.run.display().to_string()),
-            ("classes", self.classes.to_string()),
-            ("samples", self.samples.to_string()),
-        ];
-        if let Some(epoch) = &self.last_epoch {
-            table.push(("loss", format!("{:.4}", epoch.loss)));
-            table.push(("seconds", format!("{:.0}", epoch.seconds)));
-            table.push(("images/s", format!("{:.0}", epoch.images_per_second)));
-        }
-        table.push(("next", next.to_owned()));
-        Outcome::new(self, rows(&table))
-    }
+    #[command(flatten)]
+    pub checkpoints: CheckpointArguments,
 }
 
 /// Runs the subcommand.
@@ -119,70 +87,18 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
         samples: dataset.samples.len(),
         batch: arguments.batch,
         mild: arguments.mild,
+        validation: arguments.validation,
         float: settings,
         qat: None,
     };
     check_names(&info)?;
-    folder.prepare()?;
+    let lock = RunLock::take(folder.path())?;
+    if arguments.checkpoints.resume.is_none() {
+        // They would go on from float weights that are about to be replaced.
+        Checkpoints::new(folder.path(), Stage::Qat { learn_ranges: false }).remove_all()?;
+    }
     let network = Network::new(info.architecture(), &device);
-    say(&format!(
-        "training {} parameters on {} samples of {} classes",
-        network.num_params(),
-        info.samples,
-        info.classes.len()
-    ));
-    run_stage(&folder, info, &settings, network, dataset, &device)
-}
-
-/// Trains one stage with a bar and a line an epoch, and writes the run.
-pub fn run_stage(
-    folder: &RunFolder,
-    info: RunInfo,
-    settings: &FitSettings,
-    network: Network,
-    dataset: Dataset,
-    device: &burn::tensor::Device,
-) -> Result<StageOutcome, CliError> {
-    let strength = if info.mild { Distortion::mild() } else { Distortion::default() };
-    let stream = BatchStream {
-        preprocessing: info.preprocessing,
-        side: info.preset.side(),
-        batch_size: info.batch,
-        // Another stage sees other distortions.
-        seed: info.seed ^ u64::from(settings.stage != Stage::Float) << 32,
-        distortion: Distortion { side: glyph_side(&dataset.samples), ..strength },
-        dataset: Arc::new(dataset),
-    };
-    say(&format!("{} epochs on the {}", settings.epochs, device_name(device)));
-    let progress = bar(stream.batches_per_epoch() * settings.epochs, "training (batches)");
-    let mut history = Vec::new();
-    let network = fit(
-        network,
-        stream,
-        settings,
-        device,
-        |step, _| progress.set_position(step as u64),
-        |report| {
-            let line = format!(
-                "epoch {:>3}/{}  loss {:.4}  rate {:.1e}  {:.0} images/s",
-                report.epoch, settings.epochs, report.loss, report.learning_rate, report.images_per_second
-            );
-            // Every line on a terminal would bury what came before; a log keeps about ten.
-            if report.epoch == settings.epochs || report.epoch.is_multiple_of(settings.epochs.div_ceil(10)) {
-                progress.suspend(|| say(&line));
-            }
-            history.push(*report);
-        },
-    )?;
-    progress.finish_and_clear();
-    folder.write(&info, settings.stage, &network)?;
-    folder.append_history(&history)?;
-    Ok(StageOutcome {
-        run: folder.path().to_owned(),
-        classes: info.classes.len(),
-        samples: info.samples,
-        last_epoch: history.last().copied(),
-    })
+    run_stage((&folder, &lock), info, &settings, network, dataset, &device, &arguments.checkpoints)
 }
 
 fn warn_of_missing(dataset: &Dataset) {

@@ -33,6 +33,8 @@ pub use image_file::{load_glyph, write_grey_png, write_png};
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
 
+use sha2::{Digest, Sha256};
+
 /// A grey picture of one character: 255 is full ink, 0 is paper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glyph {
@@ -67,4 +69,22 @@ pub struct Dataset {
     /// Characters that were asked of a font face which lacks them, as (face, character).
     /// Always empty for data sets that are not rendered from fonts.
     pub missing: Vec<(String, char)>,
+}
+
+impl Dataset {
+    /// A SHA-256, in hexadecimal digits, over all pixels and labels in their order: two sets with the same digest are the
+    /// same data, wherever they lie.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for label in self.classes.labels() {
+            hasher.update((label.len() as u64).to_le_bytes());
+            hasher.update(label);
+        }
+        for sample in &self.samples {
+            hasher.update(sample.label.map_or(u64::MAX, u64::from).to_le_bytes());
+            hasher.update([sample.glyph.width, sample.glyph.height].map(u16::to_le_bytes).as_flattened());
+            hasher.update(&sample.glyph.pixels);
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }

@@ -1,4 +1,4 @@
-//! Batches of glyphs, prepared on a thread of their own while the network trains.
+//! Batches of glyphs, prepared on threads of their own while the network trains.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -13,6 +13,8 @@ use crate::evaluate::image_of;
 
 /// Batches that may wait for the network: enough to hide a slow one, few enough to stop when nobody reads.
 const BATCHES_AHEAD: usize = 4;
+/// Most threads that make batches: a GPU that eight do not feed waits for memory, not for them.
+const MAX_WORKERS: usize = 8;
 /// Stream of random numbers that orders an epoch; distortions use the epoch's number.
 const ORDER_STREAM: u64 = 1 << 62;
 
@@ -48,29 +50,45 @@ impl BatchStream {
         self.dataset.samples.len().checked_div(self.batch_size).unwrap_or(0)
     }
 
-    /// Starts the worker thread; the receiver yields the batches of `epochs` epochs in order.
-    pub fn start(self, epochs: usize) -> Receiver<Batch> {
-        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        thread::spawn(move || {
-            for epoch in 0..epochs as u64 {
-                let mut order: Vec<usize> = (0..self.dataset.samples.len()).collect();
-                order.shuffle(&mut rng_for(self.seed, ORDER_STREAM, epoch));
-                for indices in order.chunks_exact(self.batch_size) {
+    /// Starts worker threads; yields the batches of `epochs` epochs in order, without the first `skip`.
+    pub fn start(self, skip: usize, epochs: usize) -> Batches {
+        let steps = self.batches_per_epoch() * epochs;
+        let workers = workers();
+        let stream = Arc::new(self);
+        let receivers = (0..workers).map(|worker| {
+            let (sender, receiver) = sync_channel(BATCHES_AHEAD.div_ceil(workers));
+            let stream = Arc::clone(&stream);
+            thread::spawn(move || {
+                let mut epoch = stream.epoch(0);
+                for step in (skip + worker..steps).step_by(workers) {
+                    let number = step / stream.batches_per_epoch();
+                    if number != epoch.number {
+                        epoch = stream.epoch(number);
+                    }
                     // Nobody reads any more: training ended early.
-                    if sender.send(self.batch(epoch, indices)).is_err() {
+                    if sender.send(stream.batch(&epoch, step % stream.batches_per_epoch())).is_err() {
                         return;
                     }
                 }
-            }
+            });
+            receiver
         });
-        receiver
+        Batches { receivers: receivers.collect(), turn: 0 }
     }
 
-    fn batch(&self, epoch: u64, indices: &[usize]) -> Batch {
+    fn epoch(&self, number: usize) -> Epoch {
+        let mut order: Vec<usize> = (0..self.dataset.samples.len()).collect();
+        order.shuffle(&mut rng_for(self.seed, ORDER_STREAM, number as u64));
+        Epoch { number, order }
+    }
+
+    /// Batch `number` of an epoch.
+    fn batch(&self, epoch: &Epoch, number: usize) -> Batch {
+        let indices = &epoch.order[number * self.batch_size..][..self.batch_size];
         let mut batch = Batch { pixels: Vec::with_capacity(indices.len() * self.side * self.side), labels: vec![] };
         for &index in indices {
             let sample = &self.dataset.samples[index];
-            let mut rng = rng_for(self.seed, epoch, index as u64);
+            let mut rng = rng_for(self.seed, epoch.number as u64, index as u64);
             let glyph = distort(&sample.glyph, &self.distortion, &mut rng);
             // The distortion draws on a square of its own, which every recogniser takes.
             if let Ok(image) = image_of(&glyph) {
@@ -80,6 +98,34 @@ impl BatchStream {
         }
         batch
     }
+}
+
+/// Batches in order, from as many threads as make them.
+#[derive(Debug)]
+pub struct Batches {
+    receivers: Vec<Receiver<Batch>>,
+    turn: usize,
+}
+
+impl Iterator for Batches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let batch = self.receivers[self.turn].recv().ok();
+        self.turn = (self.turn + 1) % self.receivers.len();
+        batch
+    }
+}
+
+/// The order of one epoch.
+struct Epoch {
+    number: usize,
+    order: Vec<usize>,
+}
+
+/// Threads that make batches: all cores but the one that trains.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, MAX_WORKERS))
 }
 
 /// Brings an image to the input of a network by the device's own code.

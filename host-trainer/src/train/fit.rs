@@ -1,97 +1,60 @@
 //! The training loop, for floats and for fake quantisation alike.
+//!
+//! A stage can stop after any step and go on in another process, to the bit: what later steps depend on is in a
+//! [`TrainingState`], and nothing else is.
 
+use std::error::Error;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
+use thiserror::Error as ThisError;
 
-use super::{Batch, BatchStream, cosine_with_warm_up};
+use super::{Batch, BatchStream, EpochReport, FitSettings, Progress, TrainingState, cosine_with_warm_up};
 use crate::model::{Mode, Network};
 use crate::quantize::{Range, RangeSource};
 use crate::tensors::glyph_tensor;
 
-/// Share of a quantisation-aware run during which ranges are observed; afterwards they are frozen or learned.
-const OBSERVING: f64 = 0.5;
+/// Glyphs that are validated at a time.
+const VALIDATION_BATCH: usize = 64;
 
-/// What is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// The float network.
-    Float,
-    /// The fake-quantised network, batch normalisation folded and its statistics fixed.
-    Qat {
-        /// Whether activation ranges are learned once they have been observed.
-        learn_ranges: bool,
-    },
+/// What the loop tells, and asks, between two steps. An error ends training.
+pub trait Observer {
+    /// A step was done.
+    fn step_done(&mut self, progress: &Progress) -> Result<Next, Box<dyn Error>>;
+
+    /// An epoch ended; its report is the history's last.
+    fn epoch_ended(&mut self, progress: &Progress) -> Result<(), Box<dyn Error>>;
+
+    /// `state` is to be kept as the latest or, with `is_best`, as that of the smallest validation loss.
+    fn save(&mut self, state: &TrainingState, is_best: bool) -> Result<(), Box<dyn Error>>;
 }
 
-impl Stage {
-    /// How step `step` of `steps` computes.
-    fn mode(self, step: usize, steps: usize) -> Mode {
-        let observing = (step as f64) < steps as f64 * OBSERVING;
-        match self {
-            Self::Float => Mode::Float,
-            Self::Qat { .. } if observing => Mode::FakeQuantized(RangeSource::Observe),
-            Self::Qat { .. } => Mode::FakeQuantized(self.ranges()),
-        }
-    }
-
-    /// The ranges that a network has after this stage.
-    pub const fn ranges(self) -> RangeSource {
-        match self {
-            Self::Qat { learn_ranges: true } => RangeSource::Learned,
-            _ => RangeSource::Observed,
-        }
-    }
-
-    /// How a network that has passed this stage is evaluated.
-    pub const fn evaluation_mode(self) -> Mode {
-        match self {
-            Self::Float => Mode::Float,
-            Self::Qat { .. } => Mode::FakeQuantized(self.ranges()),
-        }
-    }
+/// What to do before the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing.
+    GoOn,
+    /// Save.
+    Save,
+    /// Save and stop.
+    Stop,
 }
 
-/// Hyper-parameters of one stage.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FitSettings {
-    /// What is trained.
-    pub stage: Stage,
-    /// Passes over the data.
-    pub epochs: usize,
-    /// Highest learning rate ([`cosine_with_warm_up`]).
-    pub learning_rate: f64,
-    /// Weight decay of AdamW (Loshchilov and Hutter, 2019).
-    pub weight_decay: f32,
-    /// Share of the target that is spread over all classes (Szegedy et al. 2016).
-    pub label_smoothing: f32,
-}
-
-/// What one epoch came to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochReport {
-    /// What was trained.
-    pub stage: Stage,
-    /// Number of the epoch, from 1.
-    pub epoch: usize,
-    /// Mean loss of its batches.
-    pub loss: f64,
-    /// Learning rate of its last step.
-    pub learning_rate: f64,
-    /// Seconds since the stage began.
-    pub seconds: f64,
-    /// Images trained on per second, since the stage began.
-    pub images_per_second: f64,
+/// How the loop ended.
+#[derive(Debug)]
+pub enum Fitted {
+    /// All epochs are done; the network is without automatic differentiation.
+    Done(Box<Network>, Progress),
+    /// The observer stopped it after this many steps; the state was saved.
+    Stopped(usize),
 }
 
 /// Why training stopped.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum TrainError {
     /// The loss is not a number any more.
     #[error("training diverged in epoch {epoch}: the loss is not finite; lower --learning-rate")]
@@ -107,63 +70,209 @@ pub enum TrainError {
         /// Samples of a batch.
         batch: usize,
     },
+    /// Burn cannot write or read its own records.
+    #[error("the weights and moments cannot be saved or restored: {0}")]
+    Record(#[from] RecordError),
+    /// The observer failed.
+    #[error(transparent)]
+    Observer(#[from] Box<dyn Error>),
 }
 
-/// Trains `network` on `stream`, telling `report` of every epoch and `progress` of every step.
-///
-/// `device` is without automatic differentiation, and so is the network that comes back.
-///
-/// # Errors
-/// [`TrainError`].
-pub fn fit(
-    network: Network,
+/// A stage of training between two steps.
+pub struct Training {
     stream: BatchStream,
-    settings: &FitSettings,
-    device: &Device,
-    mut progress: impl FnMut(usize, usize),
-    mut report: impl FnMut(&EpochReport),
-) -> Result<Network, TrainError> {
-    let (batch_size, side) = (stream.batch_size, stream.side);
-    let steps_per_epoch = stream.batches_per_epoch();
-    if steps_per_epoch == 0 {
-        return Err(TrainError::TooFewSamples { samples: stream.dataset.samples.len(), batch: batch_size });
-    }
-    let steps = steps_per_epoch * settings.epochs;
-    let device = device.clone().autodiff();
-    let mut network = network.train();
-    let loss_function = CrossEntropyLossConfig::new().with_smoothing(Some(settings.label_smoothing)).init(&device);
-    let mut optimizer = AdamWConfig::new().with_weight_decay(settings.weight_decay).init();
+    /// Preprocessed glyphs that are never trained on.
+    validation: Option<Batch>,
+    settings: FitSettings,
+    description: String,
+    device: Device,
+    network: Network,
+    mode: Mode,
+    optimizer: ModuleOptimizer,
+    loss: CrossEntropyLoss,
+    progress: Progress,
+}
 
-    let started = Instant::now();
-    let mut epoch_loss = 0.0;
-    let mut mode = settings.stage.mode(0, steps);
-    for (step, batch) in stream.start(settings.epochs).into_iter().enumerate() {
-        let next_mode = settings.stage.mode(step, steps);
-        network = entering(next_mode, mode, network);
-        mode = next_mode;
-
-        let learning_rate = cosine_with_warm_up(settings.learning_rate, step, steps);
-        let (glyphs, labels) = tensors(&batch, side, &device);
-        let loss = loss_function.forward(network.forward(glyphs, mode), labels);
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = optimizer.step(learning_rate, network, gradients);
-        epoch_loss += f64::from(loss.into_scalar::<f32>());
-        progress(step + 1, steps);
-
-        if (step + 1) % steps_per_epoch == 0 {
-            let epoch = (step + 1) / steps_per_epoch;
-            let loss = epoch_loss / steps_per_epoch as f64;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { epoch });
-            }
-            let seconds = started.elapsed().as_secs_f64();
-            let images_per_second = ((step + 1) * batch_size) as f64 / seconds;
-            report(&EpochReport { stage: settings.stage, epoch, loss, learning_rate, seconds, images_per_second });
-            epoch_loss = 0.0;
+impl Training {
+    /// Training of `network` before its first step. `device` is without automatic differentiation; `description` says
+    /// in JSON what is trained on what.
+    ///
+    /// # Errors
+    /// [`TrainError::TooFewSamples`].
+    pub fn new(
+        network: Network,
+        stream: BatchStream,
+        validation: Option<Batch>,
+        settings: FitSettings,
+        description: String,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        if stream.batches_per_epoch() == 0 {
+            let (samples, batch) = (stream.dataset.samples.len(), stream.batch_size);
+            return Err(TrainError::TooFewSamples { samples, batch });
         }
+        let device = device.clone().autodiff();
+        let steps = stream.batches_per_epoch() * settings.epochs;
+        Ok(Self {
+            network: network.train(),
+            mode: settings.stage.mode(0, steps),
+            optimizer: AdamWConfig::new().with_weight_decay(settings.weight_decay).init(),
+            loss: CrossEntropyLossConfig::new().with_smoothing(Some(settings.label_smoothing)).init(&device),
+            progress: Progress::default(),
+            stream,
+            validation,
+            settings,
+            description,
+            device,
+        })
     }
-    // A run of one step ends before ranges are learned.
-    Ok(entering(settings.stage.evaluation_mode(), mode, network).valid())
+
+    /// The same training after the steps that `state` has done.
+    ///
+    /// # Errors
+    /// [`TrainError::Record`] where the state is of another network.
+    pub fn resumed(self, state: &TrainingState) -> Result<Self, TrainError> {
+        let record = |bytes: &Vec<u8>| Bytes::from_bytes_vec(bytes.clone());
+        let weights = ModuleRecord::from_bytes(record(&state.network))?;
+        let steps = self.steps();
+        Ok(Self {
+            network: self.network.valid().try_load_record(weights)?.train(),
+            mode: self.settings.stage.mode(state.progress.step.saturating_sub(1), steps),
+            optimizer: self.optimizer.from_bytes(record(&state.optimizer))?,
+            progress: state.progress.clone(),
+            ..self
+        })
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> usize {
+        self.stream.batches_per_epoch() * self.settings.epochs
+    }
+
+    /// What the steps to come depend on.
+    ///
+    /// # Errors
+    /// [`TrainError::Record`].
+    pub fn state(&self) -> Result<TrainingState, TrainError> {
+        Ok(TrainingState {
+            progress: self.progress.clone(),
+            steps: self.steps(),
+            description: self.description.clone(),
+            threads: rayon::current_num_threads(),
+            // Without automatic differentiation the running statistics are up to date.
+            network: self.network.valid().into_record().into_bytes()?.to_vec(),
+            optimizer: self.optimizer.into_bytes()?.to_vec(),
+        })
+    }
+
+    /// Trains to the end, or until `observer` stops it.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub fn run(mut self, observer: &mut impl Observer) -> Result<Fitted, TrainError> {
+        let steps_per_epoch = self.stream.batches_per_epoch();
+        let before = (self.progress.seconds, self.progress.seconds_waited);
+        let started = Instant::now();
+        let mut waited = 0.0;
+        let mut batches = self.stream.clone().start(self.progress.step, self.settings.epochs);
+        loop {
+            let waiting = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            waited += waiting.elapsed().as_secs_f64();
+            self = self.stepped(&batch);
+            self.progress.seconds = before.0 + started.elapsed().as_secs_f64();
+            self.progress.seconds_waited = before.1 + waited;
+            let next = observer.step_done(&self.progress)?;
+            if self.progress.step.is_multiple_of(steps_per_epoch) {
+                if self.end_epoch()? {
+                    observer.save(&self.state()?, true)?;
+                }
+                observer.epoch_ended(&self.progress)?;
+            }
+            let is_last = self.progress.step == self.steps();
+            if next != Next::GoOn || is_last {
+                observer.save(&self.state()?, false)?;
+            }
+            if next == Next::Stop && !is_last {
+                return Ok(Fitted::Stopped(self.progress.step));
+            }
+        }
+        // A run of one step ends before ranges are learned.
+        let network = entering(self.settings.stage.evaluation_mode(), self.mode, self.network).valid();
+        Ok(Fitted::Done(Box::new(network), self.progress))
+    }
+
+    /// One step of gradient descent further. By value: a second owner of the weights would have Burn copy them.
+    fn stepped(mut self, batch: &Batch) -> Self {
+        let step = self.progress.step;
+        let learning_rate = self.learning_rate(step);
+        let mode = self.settings.stage.mode(step, self.steps());
+        let network = entering(mode, self.mode, self.network);
+        self.mode = mode;
+
+        let (glyphs, labels) = tensors(batch, self.stream.side, &self.device);
+        let loss = self.loss.forward(network.forward(glyphs, mode), labels);
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        self.network = self.optimizer.step(learning_rate, network, gradients);
+        self.progress.epoch_loss += f64::from(loss.into_scalar::<f32>());
+        self.progress.step += 1;
+        self
+    }
+
+    fn learning_rate(&self, step: usize) -> f64 {
+        cosine_with_warm_up(self.settings.learning_rate, step, self.steps())
+    }
+
+    /// Validates and adds the epoch to the history; whether it is the best so far.
+    fn end_epoch(&mut self) -> Result<bool, TrainError> {
+        let steps_per_epoch = self.stream.batches_per_epoch();
+        let epoch = self.progress.step / steps_per_epoch;
+        let loss = self.progress.epoch_loss / steps_per_epoch as f64;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { epoch });
+        }
+        let validation = self.validation.as_ref().map(|samples| self.validate(samples));
+        let learning_rate = self.learning_rate(self.progress.step - 1);
+        let progress = &mut self.progress;
+        progress.epoch_loss = 0.0;
+        progress.history.push(EpochReport {
+            stage: self.settings.stage,
+            epoch,
+            loss,
+            learning_rate,
+            seconds: progress.seconds,
+            images_per_second: (progress.step * self.stream.batch_size) as f64 / progress.seconds,
+            waiting: progress.seconds_waited / progress.seconds,
+            validation_loss: validation.map(|(loss, _)| loss),
+            validation_top1: validation.map(|(_, top1)| top1),
+        });
+        let Some((loss, _)) = validation else { return Ok(false) };
+        let is_best = progress.best.is_none_or(|(best, _)| loss < best);
+        if is_best {
+            progress.best = Some((loss, epoch));
+        }
+        Ok(is_best)
+    }
+
+    /// Mean loss and share of right answers.
+    fn validate(&self, samples: &Batch) -> (f64, f64) {
+        let network = entering(self.settings.stage.evaluation_mode(), self.mode, self.network.clone()).valid();
+        let device = self.device.clone().inner();
+        let loss_function = CrossEntropyLossConfig::new().init(&device);
+        let side = self.stream.side;
+        let (mut loss, mut right) = (0.0, 0.0);
+        let parts = samples.labels.chunks(VALIDATION_BATCH).zip(samples.pixels.chunks(VALIDATION_BATCH * side * side));
+        for (labels, pixels) in parts {
+            let batch = Batch { pixels: pixels.to_vec(), labels: labels.to_vec() };
+            let (glyphs, truth) = tensors(&batch, side, &device);
+            let logits = network.forward(glyphs, self.settings.stage.evaluation_mode());
+            let answers = logits.clone().argmax(1).flatten::<1>(0, 1);
+            right += f64::from(answers.equal(truth.clone()).float().sum().into_scalar::<f32>());
+            loss += f64::from(loss_function.forward(logits, truth).into_scalar::<f32>()) * labels.len() as f64;
+        }
+        let count = samples.labels.len().max(1) as f64;
+        (loss / count, right / count)
+    }
 }
 
 /// The network as it goes from mode `from` to mode `to`: learned ranges start from the observed ones.

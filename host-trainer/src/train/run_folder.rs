@@ -5,13 +5,14 @@
 //! RUN/float.safetensors   weights after float training
 //! RUN/qat.safetensors     weights and ranges after quantisation-aware training
 //! RUN/history.jsonl       one line an epoch
+//! RUN/checkpoints/        training between two steps
+//! RUN/run.lock            held by the process that trains
 //! ```
 //!
-//! Every file but the history, which grows, is written beside its place and renamed, so a run that is killed keeps
-//! what it had.
+//! Every file is written beside its place and renamed, so a run that is killed keeps what it had.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -46,6 +47,9 @@ pub struct RunInfo {
     pub batch: usize,
     /// Whether samples were distorted mildly.
     pub mild: bool,
+    /// Samples held back to measure every epoch on; the others are trained on.
+    #[serde(default)]
+    pub validation: usize,
     /// Settings of the float stage.
     pub float: FitSettings,
     /// Settings of the quantisation-aware stage, once there was one.
@@ -114,15 +118,6 @@ impl RunFolder {
         &self.path
     }
 
-    /// Makes the folder and sees that it can be written to, which is better known before training than after.
-    ///
-    /// # Errors
-    /// Where it cannot.
-    pub fn prepare(&self) -> Result<(), RunFolderError> {
-        let write = || fs::create_dir_all(&self.path).and_then(|()| tempfile::tempfile_in(&self.path));
-        write().map(drop).map_err(|source| FileError::write(&self.path, source).into())
-    }
-
     /// Reads `run.json`.
     ///
     /// # Errors
@@ -152,7 +147,8 @@ impl RunFolder {
     /// Where the folder cannot be written.
     pub fn write(&self, info: &RunInfo, stage: Stage, network: &Network) -> Result<(), RunFolderError> {
         let path = self.weights(stage);
-        let mut store = SafetensorsStore::from_bytes(None);
+        // A single entry, as several come in no fixed order: the same weights are the same file.
+        let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "fude");
         let weights_error = |reason: String| RunFolderError::Weights { path: path.clone(), reason };
         network.save_into(&mut store).map_err(|error| weights_error(error.to_string()))?;
         let bytes = store.get_bytes().map_err(|error| weights_error(error.to_string()))?;
@@ -198,17 +194,28 @@ impl RunFolder {
         Ok(Checkpoint { info, stage, network })
     }
 
-    /// Appends epochs to the history.
+    /// Writes what the epochs of a stage reported, in the place of what was there of this stage. That of float training
+    /// stands before that of quantisation-aware training.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn append_history(&self, epochs: &[EpochReport]) -> Result<(), RunFolderError> {
+    /// Where the file cannot be read or written.
+    pub fn write_history(&self, stage: Stage, epochs: &[EpochReport]) -> Result<(), RunFolderError> {
         let path = self.path.join("history.jsonl");
-        let append = || -> std::io::Result<()> {
-            let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-            epochs.iter().try_for_each(|epoch| writeln!(file, "{}", serde_json::to_string(epoch)?))
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(|source| FileError::read(&path, source))?,
         };
-        append().map_err(|source| FileError::write(&path, source).into())
+        let is_before = |line: &&str| {
+            let report: Result<EpochReport, _> = serde_json::from_str(line);
+            report.is_ok_and(|report| stage != Stage::Float && report.stage == Stage::Float)
+        };
+        let mut lines: Vec<String> = text.lines().filter(is_before).map(str::to_owned).collect();
+        for epoch in epochs {
+            let line = serde_json::to_string(epoch).map_err(|error| FileError::write(&path, io::Error::from(error)))?;
+            lines.push(line);
+        }
+        lines.push(String::new());
+        Ok(write_atomically(&path, lines.join("\n").as_bytes())?)
     }
 
     fn weights(&self, stage: Stage) -> PathBuf {

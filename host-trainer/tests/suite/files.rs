@@ -77,7 +77,8 @@ fn a_full_disk_leaves_the_file_of_before() {
     let weights = fs::read(copy.path("run/qat.safetensors")).unwrap();
     let qat = limited(&["qat", &run, "--epochs", "1", "--data", &copy.data()]);
     assert_eq!((qat.code, qat.stdout.as_str()), (Some(1), ""), "{qat:?}");
-    assert!(qat.stderr.lines().last().unwrap().contains("qat.safetensors: cannot be written"), "{}", qat.stderr);
+    let line = qat.stderr.lines().last().unwrap();
+    assert!(line.contains(&run) && line.contains("cannot be written"), "{line}");
     assert_eq!(fs::read(copy.path("run/qat.safetensors")).unwrap(), weights);
     // The run is as it was.
     let again = copy.path("again.fude").display().to_string();

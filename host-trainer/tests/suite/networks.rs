@@ -79,6 +79,7 @@ pub fn run_info(preset: Preset, stage: Stage) -> RunInfo {
         data: vec!["folder:glyphs".to_owned()],
         samples: 64,
         batch: 64,
+        validation: 0,
         mild: false,
         float: settings(Stage::Float),
         qat: (stage != Stage::Float).then(|| settings(stage)),

@@ -1,14 +1,13 @@
 //! Runs on disk: what is written reads back to the bit, and what is damaged is named.
 
 use std::fs;
-use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
 use fude_trainer::files::FileError;
 use fude_trainer::model::{Mode, Network, Preset};
 use fude_trainer::tensors::{floats, glyph_tensor};
-use fude_trainer::train::{Checkpoint, RunFolder, RunFolderError, Stage};
+use fude_trainer::train::{Checkpoint, EpochReport, RunFolder, RunFolderError, RunLock, Stage};
 use tempfile::TempDir;
 
 use crate::networks::{CLASSES, observed_network, random_glyphs, run_info};
@@ -186,17 +185,42 @@ fn a_folder_that_cannot_be_written_to_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, b"").unwrap();
-    let is_named = |error: RunFolderError, path: &Path| {
-        let line = error.to_string();
-        assert!(matches!(error, RunFolderError::File(FileError::Write { .. })), "{line}");
-        assert!(line.contains(&path.display().to_string()) && !line.contains('\n'), "{line}");
-    };
     let run = RunFolder::new(file.join("run"));
-    is_named(run.prepare().unwrap_err(), run.path());
-    is_named(run.write(&run_info(PRESET, Stage::Float), Stage::Float, &network(1)).unwrap_err(), run.path());
-    is_named(run.append_history(&[]).unwrap_err(), run.path());
-    // Preparing leaves nothing behind but the folder.
-    let run = RunFolder::new(dir.path().join("new/run"));
-    run.prepare().unwrap();
-    assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
+    let is_named = |line: String| {
+        assert!(line.contains(&run.path().display().to_string()), "{line}");
+        assert!(line.contains("cannot be written") && !line.contains('\n'), "{line}");
+    };
+    is_named(RunLock::take(run.path()).unwrap_err().to_string());
+    let info = run_info(PRESET, Stage::Float);
+    is_named(run.write(&info, Stage::Float, &network(1)).unwrap_err().to_string());
+}
+
+/// The history of a stage takes the place of what was there of it, and float training stands first.
+#[test]
+fn each_stage_has_its_part_of_the_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunFolder::new(dir.path());
+    let report = |stage, epoch, loss| EpochReport {
+        stage,
+        epoch,
+        loss,
+        learning_rate: 1e-3,
+        seconds: 1.0,
+        images_per_second: 2.0,
+        waiting: 0.0,
+        validation_loss: Some(0.5),
+        validation_top1: None,
+    };
+    let written = || {
+        let text = fs::read_to_string(dir.path().join("history.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<EpochReport>(line).unwrap());
+        lines.map(|report| (report.stage, report.loss)).collect::<Vec<_>>()
+    };
+    let [float, qat, _] = STAGES;
+    run.write_history(float, &[report(float, 1, 3.0), report(float, 2, 2.0)]).unwrap();
+    run.write_history(qat, &[report(qat, 1, 1.0)]).unwrap();
+    run.write_history(qat, &[report(qat, 1, 0.9)]).unwrap();
+    assert_eq!(written(), [(float, 3.0), (float, 2.0), (qat, 0.9)]);
+    run.write_history(float, &[report(float, 1, 4.0)]).unwrap();
+    assert_eq!(written(), [(float, 4.0)]);
 }
