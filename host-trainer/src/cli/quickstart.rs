@@ -204,7 +204,7 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Re
 
 fn data(fonts: Vec<PathBuf>) -> DataArguments {
     let characters = Some("grade1".to_owned());
-    DataArguments { data: vec![DataSpec::Fonts(fonts)], classes: None, characters, hold_back: None }
+    DataArguments { data: vec![DataSpec::Fonts(fonts)], classes: None, characters, hold_back: None, split: None }
 }
 
 fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> TrainArguments {

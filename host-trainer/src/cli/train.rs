@@ -98,7 +98,9 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome, CliError> {
 /// Trains and writes the run.
 pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
     let device = compute_device(arguments.device, arguments.seed)?;
-    let dataset = arguments.data.load(Part::Training, true)?;
+    let data = arguments.data.load_divided(true)?;
+    let manifest = arguments.data.manifest(&data)?;
+    let dataset = data.part(Part::Training);
     warn_of_missing(&dataset);
     let folder = RunFolder::new(&arguments.out);
     let file_name = arguments.out.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -124,6 +126,7 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
     };
     check_names(&info)?;
     folder.prepare()?;
+    manifest.write(folder.path())?;
     let network = Network::new(info.architecture(), &device);
     say(&format!(
         "training {} parameters on {} samples of {} classes",

@@ -51,6 +51,12 @@ pub(super) fn load(images: &Path, labels: Option<&Path>, options: &LoadOptions<'
     Ok(Dataset { samples, classes, sources: vec![set_name(images)], missing: Vec::new() })
 }
 
+/// The image file and, where there is one, the label file.
+pub(super) fn files(images: &Path, labels: Option<&Path>) -> Vec<PathBuf> {
+    let labels = labels.map(Path::to_owned).or_else(|| labels_beside(images));
+    [Some(images.to_owned()), labels].into_iter().flatten().collect()
+}
+
 /// Checks every label against the class list, which is made up from the labels when none is given.
 /// A set without labels gives no indices.
 fn resolve_labels(

@@ -6,7 +6,8 @@
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
 //!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
-//!  folder:DIR ─► folder ─┘      │
+//!  folder:DIR ─► folder ─┤      │
+//!  etl:DIR ────► etl ────┘      │
 //!                  classes.tsv ─┴► ClassList::map_to ──► the package's classes
 //! ```
 //!
@@ -16,13 +17,17 @@
 mod classes;
 mod distort;
 mod error;
+mod etl;
 mod folder;
 mod fonts;
 mod grade1;
 mod idx;
 mod image_file;
+mod manifest;
+mod sample_source;
 mod source;
 mod split;
+mod splits;
 
 pub use classes::ClassList;
 pub use distort::{Distortion, distort, rng_for};
@@ -30,8 +35,11 @@ pub use error::DatasetError;
 pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
 pub use image_file::{load_glyph, write_grey_png, write_png};
+pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
+pub use sample_source::{NamedSample, SampleSource};
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
+pub use splits::{SplitPlan, Splits};
 
 /// A grey picture of one character: 255 is full ink, 0 is paper.
 #[derive(Debug, Clone, PartialEq, Eq)]
