@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use super::CliError;
 use super::progress::bar;
 use crate::dataset::{
-    ClassList, DataManifest, DataSpec, Dataset, Distortion, GRADE1, LoadOptions, Sample, Share, SplitPlan, Splits,
-    distort, rng_for,
+    ClassList, DataManifest, DataSpec, Dataset, DatasetError, Distortion, GRADE1, Glyph, LoadOptions, Sample, Share,
+    SplitPart, SplitPlan, Splits, distort, rng_for,
 };
 use crate::evaluate::TestSet;
 
@@ -89,23 +89,9 @@ impl DataArguments {
     /// Where a source cannot be read, or has no labels though `labels_required`, or cannot be divided as asked.
     pub fn load_divided(&self, labels_required: bool) -> Result<DividedData, CliError> {
         let plan = self.plan()?;
-        let characters = self.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
         let mut merged: Option<Dataset> = None;
         for spec in &self.data {
-            let progress = bar(0, &format!("reading {spec}"));
-            let tick = |done: u64, total: u64| {
-                progress.set_length(total);
-                progress.set_position(done);
-            };
-            let options = LoadOptions {
-                classes: self.classes.clone(),
-                characters: characters.map(|text| text.chars().collect()),
-                labels_required,
-                progress: Some(&tick),
-                bad_record: None,
-            };
-            let dataset = spec.load(&options)?;
-            progress.finish_and_clear();
+            let dataset = self.load_one(spec, labels_required, None)?;
             merged = Some(match merged {
                 None => dataset,
                 Some(first) => merge(first, dataset)?,
@@ -115,6 +101,61 @@ impl DataArguments {
         let everything = SplitPlan::Stratified { validation: Share::Count(0), test: Share::Count(0) };
         let splits = plan.unwrap_or(everything).divide(dataset, SPLIT_SEED)?;
         Ok(DividedData { plan, splits })
+    }
+
+    /// Loads one of the sets, `bad_record` as in [`LoadOptions`].
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load_one(
+        &self,
+        spec: &DataSpec,
+        labels_required: bool,
+        bad_record: Option<&dyn Fn(DatasetError)>,
+    ) -> Result<Dataset, DatasetError> {
+        let characters = self.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
+        let progress = bar(0, &format!("reading {spec}"));
+        let tick = |done: u64, total: u64| {
+            progress.set_length(total);
+            progress.set_position(done);
+        };
+        let options = LoadOptions {
+            classes: self.classes.clone(),
+            characters: characters.map(|text| text.chars().collect()),
+            labels_required,
+            progress: Some(&tick),
+            bad_record,
+        };
+        let dataset = spec.load(&options)?;
+        progress.finish_and_clear();
+        Ok(dataset)
+    }
+
+    /// The part that each sample of each of `sets` would be in, were they all the data; `None` where nothing is divided.
+    ///
+    /// # Errors
+    /// As [`Self::load_divided`].
+    pub fn parts(&self, sets: &[&Dataset]) -> Result<Option<Vec<Vec<SplitPart>>>, CliError> {
+        let Some(plan) = self.plan()? else { return Ok(None) };
+        let mut merged: Option<Dataset> = None;
+        for set in sets {
+            // Parts do not depend on pictures, which may fill the memory.
+            let blank =
+                |sample: &Sample| Sample { glyph: Glyph { width: 0, height: 0, pixels: Vec::new() }, ..*sample };
+            let blank = Dataset {
+                samples: set.samples.iter().map(blank).collect(),
+                classes: set.classes.clone(),
+                sources: set.sources.clone(),
+                missing: Vec::new(),
+            };
+            merged = Some(match merged {
+                None => blank,
+                Some(first) => merge(first, blank)?,
+            });
+        }
+        let Some(merged) = merged else { return Ok(None) };
+        let mut parts = plan.assign(&merged, SPLIT_SEED)?.into_iter();
+        Ok(Some(sets.iter().map(|set| parts.by_ref().take(set.samples.len()).collect()).collect()))
     }
 
     /// How the data is to be divided; `None` where all of it is one part.

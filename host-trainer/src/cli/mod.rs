@@ -7,6 +7,7 @@
 mod answers;
 mod board;
 mod data;
+mod data_tools;
 mod doctor;
 mod eval;
 mod export;
@@ -53,6 +54,7 @@ enum Command {
     Run(run::RunArguments),
     Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
+    Data(data_tools::DataToolArguments),
     Doctor(doctor::DoctorArguments),
 }
 
@@ -70,6 +72,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
+            Command::Data(arguments) => data_tools::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
         };
         match result {

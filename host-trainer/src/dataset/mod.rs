@@ -14,6 +14,7 @@
 //! Nothing here is random except what takes a seed: files and folders are visited in sorted order,
 //! so the same files always give the same samples in the same order.
 
+pub mod check;
 mod classes;
 mod distort;
 mod error;
@@ -39,7 +40,7 @@ pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
 pub use sample_source::{NamedSample, SampleSource};
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
-pub use splits::{SplitPlan, Splits};
+pub use splits::{SplitPart, SplitPlan, Splits};
 
 /// A grey picture of one character: 255 is full ink, 0 is paper.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -61,21 +61,10 @@ pub(super) const SPLIT_STREAM: u64 = u64::MAX;
 /// [`DatasetError::Share`] when more is asked for than there is, or a fraction is outside 0 to 1.
 pub fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, Dataset), DatasetError> {
     let available = dataset.samples.len();
-    let count = share.of(available)?;
-
-    let mut strata: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
-    for (index, sample) in dataset.samples.iter().enumerate() {
-        strata.entry(sample.label).or_default().push(index);
-    }
-    let sizes: Vec<usize> = strata.values().map(Vec::len).collect();
     let mut is_held_back = vec![false; available];
-    for ((mut members, quota), stratum) in strata.into_values().zip(apportion(&sizes, count)).zip(0..) {
-        members.shuffle(&mut rng_for(seed, SPLIT_STREAM, stratum));
-        for index in &members[..quota] {
-            is_held_back[*index] = true;
-        }
+    for index in choose(&dataset, 0..available, share.of(available)?, seed) {
+        is_held_back[index] = true;
     }
-
     let Dataset { samples, classes, sources, missing } = dataset;
     let part =
         |samples| Dataset { samples, classes: classes.clone(), sources: sources.clone(), missing: missing.clone() };
@@ -84,6 +73,28 @@ pub fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, 
         if is_held_back { &mut held_back } else { &mut kept }.samples.push(sample);
     }
     Ok((kept, held_back))
+}
+
+/// `count` of the `candidates`, which are indices of samples, chosen at random with the same share of every class.
+/// `count` is at most their number.
+pub(super) fn choose(
+    dataset: &Dataset,
+    candidates: impl Iterator<Item = usize>,
+    count: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let mut strata: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
+    for index in candidates {
+        strata.entry(dataset.samples[index].label).or_default().push(index);
+    }
+    let sizes: Vec<usize> = strata.values().map(Vec::len).collect();
+    let quotas = apportion(&sizes, count);
+    let chosen = strata.into_values().zip(quotas).zip(0..).flat_map(|((mut members, quota), stratum)| {
+        members.shuffle(&mut rng_for(seed, SPLIT_STREAM, stratum));
+        members.truncate(quota);
+        members
+    });
+    chosen.collect()
 }
 
 /// Divides `count` among groups of the given sizes in proportion, by largest remainder (Hamilton's

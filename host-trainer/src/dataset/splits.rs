@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::split::SPLIT_STREAM;
-use super::{Dataset, DatasetError, Share, rng_for, split_off};
+use super::split::{SPLIT_STREAM, choose};
+use super::{Dataset, DatasetError, Share, rng_for};
 
 /// How a data set is divided, by name.
 ///
@@ -20,7 +20,7 @@ use super::{Dataset, DatasetError, Share, rng_for, split_off};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitPlan {
-    /// Every class gives the same share of its samples ([`split_off`]).
+    /// Every class gives the same share of its samples ([`split_off`](super::split_off)).
     Stratified {
         /// What validation gets.
         validation: Share,
@@ -61,10 +61,15 @@ const SOURCE_STREAM: u64 = SPLIT_STREAM - 1;
 /// Stream of [`rng_for`] that orders samples in the split of earlier work.
 const EARLIER_WORK_STREAM: u64 = SPLIT_STREAM - 2;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitPart {
+    /// What is learned from.
     Training,
+    /// What is looked at while training.
     Validation,
+    /// What is looked at once.
     Test,
 }
 
@@ -75,29 +80,39 @@ impl SplitPlan {
     /// [`DatasetError::Share`] where more is asked for than there is; [`DatasetError::Sources`] where there are fewer
     /// sources than parts that are to hold something.
     pub fn divide(self, dataset: Dataset, seed: u64) -> Result<Splits, DatasetError> {
+        let parts = self.assign(&dataset, seed)?;
+        Ok(distribute(dataset, parts))
+    }
+
+    /// The part that [`Self::divide`] puts each sample into. Pictures are not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::divide`].
+    pub fn assign(self, dataset: &Dataset, seed: u64) -> Result<Vec<SplitPart>, DatasetError> {
         let total = dataset.samples.len();
+        let mut parts = vec![SplitPart::Training; total];
+        let mut put = |indices: &[usize], part| indices.iter().for_each(|&index| parts[index] = part);
         match self {
             Self::Stratified { validation, test } => {
                 let [validation, test] = counts(validation, test, total)?;
-                let (rest, test) = split_off(dataset, Share::Count(test), seed)?;
-                let (training, validation) = split_off(rest, Share::Count(validation), seed)?;
-                Ok(Splits { training, validation, test })
+                put(&choose(dataset, 0..total, test, seed), SplitPart::Test);
+                let rest: Vec<usize> = (0..total).filter(|&index| parts[index] == SplitPart::Training).collect();
+                let validation = choose(dataset, rest.into_iter(), validation, seed);
+                validation.into_iter().for_each(|index| parts[index] = SplitPart::Validation);
             }
             Self::BySource { validation, test } => {
-                let parts = parts_of_sources(&dataset, counts(validation, test, total)?, seed)?;
-                let parts = dataset.samples.iter().map(|sample| parts[sample.source as usize]).collect();
-                Ok(distribute(dataset, parts))
+                let of_sources = parts_of_sources(dataset, counts(validation, test, total)?, seed)?;
+                parts = dataset.samples.iter().map(|sample| of_sources[sample.source as usize]).collect();
             }
             Self::EarlierWork => {
                 let [validation, test] = earlier_work_counts(total);
                 let mut order: Vec<usize> = (0..total).collect();
                 order.shuffle(&mut rng_for(seed, EARLIER_WORK_STREAM, 0));
-                let mut parts = vec![Part::Training; total];
-                order[..test].iter().for_each(|&index| parts[index] = Part::Test);
-                order[test..test + validation].iter().for_each(|&index| parts[index] = Part::Validation);
-                Ok(distribute(dataset, parts))
+                put(&order[..test], SplitPart::Test);
+                put(&order[test..test + validation], SplitPart::Validation);
             }
         }
+        Ok(parts)
     }
 }
 
@@ -124,21 +139,25 @@ fn earlier_work_counts(total: usize) -> [usize; 2] {
 ///
 /// In a random order that only names and seed decide, sources go to the test while that brings it nearer to what was
 /// asked for, then to validation; a part that is to hold something gets one source at least.
-fn parts_of_sources(dataset: &Dataset, [validation, test]: [usize; 2], seed: u64) -> Result<Vec<Part>, DatasetError> {
+fn parts_of_sources(
+    dataset: &Dataset,
+    [validation, test]: [usize; 2],
+    seed: u64,
+) -> Result<Vec<SplitPart>, DatasetError> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     for sample in &dataset.samples {
         *sizes.entry(&dataset.sources[sample.source as usize]).or_default() += 1;
     }
     let training = dataset.samples.len() - validation - test;
     // In the order of choice: what training keeps is last.
-    let wanted = [(Part::Test, test), (Part::Validation, validation), (Part::Training, training)];
+    let wanted = [(SplitPart::Test, test), (SplitPart::Validation, validation), (SplitPart::Training, training)];
     let wanted: Vec<_> = wanted.into_iter().filter(|&(_, count)| count > 0).collect();
     if sizes.len() < wanted.len() {
         return Err(DatasetError::Sources { sources: sizes.len(), parts: wanted.len() });
     }
     let mut left: Vec<(&str, usize)> = sizes.into_iter().collect();
     left.shuffle(&mut rng_for(seed, SOURCE_STREAM, 0));
-    let mut chosen: BTreeMap<&str, Part> = BTreeMap::new();
+    let mut chosen: BTreeMap<&str, SplitPart> = BTreeMap::new();
     for (place, &(part, wanted_here)) in wanted.iter().enumerate() {
         let later = wanted.len() - 1 - place;
         if later == 0 {
@@ -162,19 +181,19 @@ fn parts_of_sources(dataset: &Dataset, [validation, test]: [usize; 2], seed: u64
         }
         left = passed_over;
     }
-    Ok(dataset.sources.iter().map(|name| chosen.get(name.as_str()).copied().unwrap_or(Part::Training)).collect())
+    Ok(dataset.sources.iter().map(|name| chosen.get(name.as_str()).copied().unwrap_or(SplitPart::Training)).collect())
 }
 
 /// Puts every sample into its part.
-fn distribute(dataset: Dataset, parts: Vec<Part>) -> Splits {
+fn distribute(dataset: Dataset, parts: Vec<SplitPart>) -> Splits {
     let Dataset { samples, classes, sources, missing } = dataset;
     let empty = Dataset { samples: Vec::new(), classes, sources, missing };
     let mut splits = Splits { training: empty.clone(), validation: empty.clone(), test: empty };
     for (sample, part) in samples.into_iter().zip(parts) {
         let part = match part {
-            Part::Training => &mut splits.training,
-            Part::Validation => &mut splits.validation,
-            Part::Test => &mut splits.test,
+            SplitPart::Training => &mut splits.training,
+            SplitPart::Validation => &mut splits.validation,
+            SplitPart::Test => &mut splits.test,
         };
         part.samples.push(sample);
     }
@@ -186,7 +205,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::dataset::{ClassList, Glyph, Sample};
+    use crate::dataset::{ClassList, Glyph, Sample, split_off};
 
     /// `samples` as (label, source), each carrying its index as its picture.
     fn set(samples: impl IntoIterator<Item = (u32, u32)>, sources: &[&str]) -> Dataset {
