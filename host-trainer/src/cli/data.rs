@@ -19,7 +19,8 @@ const SPLIT_SEED: u64 = 0;
 /// Which data, and what its labels mean.
 #[derive(Debug, Clone, Args)]
 pub struct DataArguments {
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `folder:DIR` or `etl:DIR`. May be given several times.
+    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
+    /// `folder:DIR` or `etl:DIR`. May be given several times.
     #[arg(long, value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
     /// Table of classes that maps label indices to characters (index, code point, character, group).
@@ -140,8 +141,11 @@ impl DataArguments {
         let mut merged: Option<Dataset> = None;
         for set in sets {
             // Parts do not depend on pictures, which may fill the memory.
-            let blank =
-                |sample: &Sample| Sample { glyph: Glyph { width: 0, height: 0, pixels: Vec::new() }, ..*sample };
+            let blank = |sample: &Sample| Sample {
+                glyph: Glyph { width: 0, height: 0, pixels: Vec::new() },
+                label: sample.label,
+                source: sample.source,
+            };
             let blank = Dataset {
                 samples: set.samples.iter().map(blank).collect(),
                 classes: set.classes.clone(),

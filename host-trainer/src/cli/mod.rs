@@ -54,7 +54,8 @@ enum Command {
     Run(run::RunArguments),
     Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
-    Data(data_tools::DataToolArguments),
+    #[command(subcommand)]
+    Data(data_tools::DataCommand),
     Doctor(doctor::DoctorArguments),
 }
 
@@ -72,7 +73,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
-            Command::Data(arguments) => data_tools::run(&arguments),
+            Command::Data(command) => data_tools::run(&command),
             Command::Doctor(arguments) => doctor::run(&arguments),
         };
         match result {

@@ -19,7 +19,7 @@ use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
 use crate::card;
-use crate::dataset::DataSpec;
+use crate::dataset::{DataSpec, Sampling};
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
@@ -218,6 +218,7 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
         learning_rate: 4e-3,
         seed: 1,
         mild: false,
+        sampling: Sampling::Uniform,
         device: arguments.device,
     }
 }

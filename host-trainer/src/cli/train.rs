@@ -12,7 +12,7 @@ use super::data::{DataArguments, Part, at_least_one, glyph_side};
 use super::outcome::rows;
 use super::progress::{bar, say};
 use super::{CliError, Outcome};
-use crate::dataset::{Dataset, Distortion};
+use crate::dataset::{Dataset, Distortion, Sampling};
 use crate::model::{Network, Preset};
 use crate::package::check_names;
 use crate::train::{
@@ -52,6 +52,10 @@ pub struct TrainArguments {
     /// Distort less: for samples that are handwriting already.
     #[arg(long)]
     pub mild: bool,
+    /// How often an epoch sees each class: `uniform` (every sample once), `balanced` (every class equally often),
+    /// `power=P` (as often as its number of samples to the power P) or `weights=FILE` (lines of label, tab, weight).
+    #[arg(long, value_name = "HOW", default_value = "uniform")]
+    pub sampling: Sampling,
     /// Processor that trains.
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
@@ -121,6 +125,7 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
         samples: dataset.samples.len(),
         batch: arguments.batch,
         mild: arguments.mild,
+        sampling: arguments.sampling.clone(),
         float: settings,
         qat: None,
     };
@@ -154,6 +159,7 @@ pub fn run_stage(
         // Another stage sees other distortions.
         seed: info.seed ^ u64::from(settings.stage != Stage::Float) << 32,
         distortion: Distortion { side: glyph_side(&dataset.samples), ..strength },
+        sampling: info.sampling.clone(),
         dataset: Arc::new(dataset),
     };
     say(&format!("{} epochs on the {}", settings.epochs, device_name(device)));

@@ -195,6 +195,13 @@ pub enum DatasetError {
         path: PathBuf,
     },
 
+    /// The text names no way to sample.
+    #[error("sampling {text:?}: write one of uniform, balanced, power=EXPONENT or weights=FILE")]
+    Sampling {
+        /// The text as given.
+        text: String,
+    },
+
     /// A record, or what stands in place of one, that cannot be used.
     #[error("{}: {place}: {problem}; {remedy}", path.display())]
     Record {

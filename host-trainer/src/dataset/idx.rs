@@ -183,7 +183,7 @@ fn decompressed(path: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 /// The file's name without `-images-idx3-ubyte` and `.gz`.
-fn set_name(images: &Path) -> String {
+pub(super) fn set_name(images: &Path) -> String {
     let name = images.file_name().unwrap_or(images.as_os_str()).to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.strip_suffix(IMAGES_SUFFIX).unwrap_or(name).to_owned()

@@ -6,6 +6,7 @@
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
 //!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
+//!  emnist:… ───► emnist ─┤
 //!  folder:DIR ─► folder ─┤      │
 //!  etl:DIR ────► etl ────┘      │
 //!                  classes.tsv ─┴► ClassList::map_to ──► the package's classes
@@ -17,6 +18,7 @@
 pub mod check;
 mod classes;
 mod distort;
+mod emnist;
 mod error;
 mod etl;
 mod folder;
@@ -26,6 +28,7 @@ mod idx;
 mod image_file;
 mod manifest;
 mod sample_source;
+mod sampling;
 mod source;
 mod split;
 mod splits;
@@ -38,6 +41,7 @@ pub use grade1::GRADE1;
 pub use image_file::{load_glyph, write_grey_png, write_png};
 pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
 pub use sample_source::{NamedSample, SampleSource};
+pub use sampling::Sampling;
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
 pub use splits::{SplitPart, SplitPlan, Splits};

@@ -1,13 +1,14 @@
 //! Naming a data set on the command line, and loading what was named.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{ClassList, Dataset, DatasetError, etl, folder, fonts, idx};
+use super::{ClassList, Dataset, DatasetError, emnist, etl, folder, fonts, idx};
 
 /// The forms a data set's name may take; part of every message about a name that has none of them.
-pub(super) const FORMS: &str = "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS], folder:DIR or etl:DIR|FILE[,FILE...]";
+pub(super) const FORMS: &str =
+    "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS], emnist:IMAGES[,LABELS], folder:DIR or etl:DIR|FILE[,FILE...]";
 
 /// A data set as it is named on the command line: `KIND:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,13 @@ pub enum DataSpec {
     /// `idx:IMAGES[,LABELS]`: MNIST's file format, gzipped or not. Labels that are not named are
     /// looked for beside the images.
     Idx {
+        /// The image file.
+        images: PathBuf,
+        /// The label file, when named.
+        labels: Option<PathBuf>,
+    },
+    /// `emnist:IMAGES[,LABELS]`: the same, with images stored transposed, as EMNIST's are.
+    Emnist {
         /// The image file.
         images: PathBuf,
         /// The label file, when named.
@@ -55,6 +63,7 @@ impl DataSpec {
         match self {
             Self::Fonts(paths) => fonts::load(paths, options),
             Self::Idx { images, labels } => idx::load(images, labels.as_deref(), options),
+            Self::Emnist { images, labels } => emnist::load(images, labels.as_deref(), options),
             Self::Folder(dir) => folder::load(dir, options),
             Self::Etl(paths) => etl::load(paths, options),
         }
@@ -68,6 +77,7 @@ impl DataSpec {
         match self {
             Self::Fonts(paths) => fonts::font_files(paths),
             Self::Idx { images, labels } => Ok(idx::files(images, labels.as_deref())),
+            Self::Emnist { images, labels } => Ok(emnist::files(images, labels.as_deref())),
             Self::Folder(dir) => folder::files(dir),
             Self::Etl(paths) => etl::files(paths),
         }
@@ -77,7 +87,7 @@ impl DataSpec {
     pub fn knows_writers(&self) -> bool {
         match self {
             Self::Etl(_) => true,
-            Self::Fonts(_) | Self::Idx { .. } | Self::Folder(_) => false,
+            Self::Fonts(_) | Self::Idx { .. } | Self::Emnist { .. } | Self::Folder(_) => false,
         }
     }
 }
@@ -119,12 +129,13 @@ impl FromStr for DataSpec {
         match kind {
             "fonts" => Ok(Self::Fonts(path.split(',').map(PathBuf::from).collect())),
             "etl" => Ok(Self::Etl(path.split(',').map(PathBuf::from).collect())),
-            "idx" => {
+            "idx" | "emnist" => {
                 let (images, labels) = match path.split_once(',') {
                     Some((images, labels)) => (images, Some(PathBuf::from(labels))),
                     None => (path, None),
                 };
-                Ok(Self::Idx { images: PathBuf::from(images), labels })
+                let images = PathBuf::from(images);
+                Ok(if kind == "idx" { Self::Idx { images, labels } } else { Self::Emnist { images, labels } })
             }
             "folder" => Ok(Self::Folder(PathBuf::from(path))),
             unknown => Err(fault(format!("unknown KIND {unknown:?}"))),
@@ -138,13 +149,16 @@ impl fmt::Display for DataSpec {
         match self {
             Self::Fonts(paths) => write!(f, "fonts:{}", listed(paths)),
             Self::Etl(paths) => write!(f, "etl:{}", listed(paths)),
-            Self::Idx { images, labels: None } => write!(f, "idx:{}", images.display()),
-            Self::Idx { images, labels: Some(labels) } => {
-                write!(f, "idx:{},{}", images.display(), labels.display())
-            }
+            Self::Idx { images, labels } => write!(f, "idx:{}", with_labels(images, labels.as_deref())),
+            Self::Emnist { images, labels } => write!(f, "emnist:{}", with_labels(images, labels.as_deref())),
             Self::Folder(dir) => write!(f, "folder:{}", dir.display()),
         }
     }
+}
+
+fn with_labels(images: &Path, labels: Option<&Path>) -> String {
+    let paths: Vec<PathBuf> = [Some(images), labels].into_iter().flatten().map(Path::to_owned).collect();
+    listed(&paths)
 }
 
 /// Paths with commas between them.
@@ -162,6 +176,7 @@ mod tests {
             ("fonts:a.ttf,b/c.otf", DataSpec::Fonts(vec!["a.ttf".into(), "b/c.otf".into()])),
             ("idx:images.gz", DataSpec::Idx { images: "images.gz".into(), labels: None }),
             ("idx:images,labels", DataSpec::Idx { images: "images".into(), labels: Some("labels".into()) }),
+            ("emnist:images", DataSpec::Emnist { images: "images".into(), labels: None }),
             ("folder:C:\\glyphs", DataSpec::Folder("C:\\glyphs".into())),
             ("etl:ETL8G,ETL9G/ETL9G_01", DataSpec::Etl(vec!["ETL8G".into(), "ETL9G/ETL9G_01".into()])),
         ];
@@ -177,7 +192,7 @@ mod tests {
             let error = text.parse::<DataSpec>().unwrap_err();
             assert!(matches!(&error, DatasetError::Spec { spec, .. } if spec == text), "{error}");
             let message = error.to_string();
-            for kind in ["fonts:", "idx:", "folder:", "etl:"] {
+            for kind in ["fonts:", "idx:", "folder:", "etl:", "emnist:"] {
                 assert!(message.contains(kind), "{message}");
             }
             assert!(!message.contains('\n'));

@@ -6,15 +6,12 @@ use std::thread;
 
 use fude_runtime::ink::{Image, normalize};
 use fude_runtime::package::Preprocessing;
-use rand::seq::SliceRandom;
 
-use crate::dataset::{Dataset, Distortion, distort, rng_for};
+use crate::dataset::{Dataset, Distortion, Sampling, distort, rng_for};
 use crate::evaluate::image_of;
 
 /// Batches that may wait for the network: enough to hide a slow one, few enough to stop when nobody reads.
 const BATCHES_AHEAD: usize = 4;
-/// Stream of random numbers that orders an epoch; distortions use the epoch's number.
-const ORDER_STREAM: u64 = 1 << 62;
 
 /// Glyphs with their classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +37,8 @@ pub struct BatchStream {
     pub seed: u64,
     /// How glyphs are distorted.
     pub distortion: Distortion,
+    /// How often an epoch sees each class.
+    pub sampling: Sampling,
 }
 
 impl BatchStream {
@@ -53,8 +52,7 @@ impl BatchStream {
         let (sender, receiver) = sync_channel(BATCHES_AHEAD);
         thread::spawn(move || {
             for epoch in 0..epochs as u64 {
-                let mut order: Vec<usize> = (0..self.dataset.samples.len()).collect();
-                order.shuffle(&mut rng_for(self.seed, ORDER_STREAM, epoch));
+                let order = self.sampling.order(&self.dataset, self.seed, epoch);
                 for indices in order.chunks_exact(self.batch_size) {
                     // Nobody reads any more: training ended early.
                     if sender.send(self.batch(epoch, indices)).is_err() {

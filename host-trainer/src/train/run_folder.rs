@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{EpochReport, FitSettings, Stage};
+use crate::dataset::Sampling;
 use crate::files::{FileError, write_atomically};
 use crate::model::{Architecture, Network, Preset};
 
@@ -46,6 +47,9 @@ pub struct RunInfo {
     pub batch: usize,
     /// Whether samples were distorted mildly.
     pub mild: bool,
+    /// How often an epoch saw each class.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// Settings of the float stage.
     pub float: FitSettings,
     /// Settings of the quantisation-aware stage, once there was one.

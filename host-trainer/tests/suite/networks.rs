@@ -80,6 +80,7 @@ pub fn run_info(preset: Preset, stage: Stage) -> RunInfo {
         samples: 64,
         batch: 64,
         mild: false,
+        sampling: fude_trainer::dataset::Sampling::Uniform,
         float: settings(Stage::Float),
         qat: (stage != Stage::Float).then(|| settings(stage)),
     }

@@ -80,9 +80,11 @@ fn load(arguments: &CheckArguments) -> Result<Vec<CheckedSet>, CliError> {
 }
 
 fn text(report: &CheckReport) -> String {
-    let mut text: String = report.sets.iter().map(|set| format!("{}\n", set_text(set))).collect();
-    text.push_str(&duplicates_text("exact copies", &report.exact_duplicates));
-    text.push_str(&duplicates_text("near copies", &report.near_duplicates));
+    let names: Vec<&str> = report.sets.iter().map(|set| set.name.as_str()).collect();
+    let mut text: String =
+        report.sets.iter().zip(1..).map(|(set, number)| format!("{}\n", set_text(set, number))).collect();
+    text.push_str(&duplicates_text("exact copies", &report.exact_duplicates, &names));
+    text.push_str(&duplicates_text("near copies", &report.near_duplicates, &names));
     if report.near_duplicates.groups > 0 {
         text.push_str(
             "  (alike at 16×16 in black and white: simple shapes are by chance, so look before removing any)\n",
@@ -98,7 +100,7 @@ fn text(report: &CheckReport) -> String {
     text
 }
 
-fn set_text(set: &SetReport) -> String {
+fn set_text(set: &SetReport, number: usize) -> String {
     let count = |number: usize| grouped(number as u64);
     let mut table = vec![("samples", format!("{} ({} unlabelled)", count(set.samples), count(set.unlabelled)))];
     table.push(("sources", count(set.sources)));
@@ -118,26 +120,29 @@ fn set_text(set: &SetReport) -> String {
         table.push((name, format!("{}{first}", count(findings.count))));
     }
     table.push(("unreadable", count(set.unreadable.count)));
-    let mut text = format!("{}\n{}", set.name, rows(&table));
+    let mut text = format!("set {number}: {}\n{}", set.name, rows(&table));
     set.unreadable.first.iter().for_each(|fault| text.push_str(&format!("  {fault}\n")));
     text
 }
 
-fn duplicates_text(name: &str, found: &Duplicates) -> String {
+fn duplicates_text(name: &str, found: &Duplicates, sets: &[&str]) -> String {
     let Duplicates { groups, samples, across_sets, across_parts, other_labels, first } = found;
     let [groups, samples] = [*groups, *samples].map(|number| grouped(number as u64));
     let across = format!("across parts {across_parts}, across sets {across_sets}, other labels {other_labels}");
     let mut text = format!("{name}: {groups} pictures in {samples} samples; {across}\n");
     for group in first {
-        let places: Vec<String> = group.places.iter().map(place_text).collect();
+        let places: Vec<String> = group.places.iter().map(|place| place_text(place, sets)).collect();
         let more = if group.samples > places.len() { " …" } else { "" };
         text.push_str(&format!("  {}{more}\n", places.join(" = ")));
     }
     text
 }
 
-fn place_text(place: &Place) -> String {
+/// A sample by its number, with that of its set where there are several.
+fn place_text(place: &Place, sets: &[&str]) -> String {
+    let set = sets.iter().position(|name| *name == place.set).filter(|_| sets.len() > 1);
+    let set = set.map_or(String::new(), |set| format!("{}:", set + 1));
     let label = place.label.as_ref().map_or(String::new(), |label| format!(" {label}"));
     let part = place.part.map_or(String::new(), |part| format!(" {}", format!("{part:?}").to_lowercase()));
-    format!("{}[{}]{label}{part}", place.set, place.sample)
+    format!("{set}{}{label}{part}", place.sample)
 }

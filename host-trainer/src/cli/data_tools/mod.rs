@@ -1,28 +1,22 @@
-//! `fude data`: looking at data before training on it.
+//! `fude data`: looking at data before it is trained on.
 
 mod check;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{CliError, Outcome};
 
 /// Look at data before training on it.
-#[derive(Debug, Args)]
+#[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   fude data check idx:train-images-idx3-ubyte.gz")]
-pub struct DataToolArguments {
-    #[command(subcommand)]
-    tool: DataTool,
-}
-
-#[derive(Debug, Subcommand)]
-enum DataTool {
+pub enum DataCommand {
     Check(check::CheckArguments),
 }
 
-/// Runs the tool.
-pub fn run(arguments: &DataToolArguments) -> Result<Outcome, CliError> {
-    match &arguments.tool {
-        DataTool::Check(arguments) => check::run(arguments),
+/// Runs the subcommand.
+pub fn run(command: &DataCommand) -> Result<Outcome, CliError> {
+    match command {
+        DataCommand::Check(arguments) => check::run(arguments),
     }
 }

@@ -157,7 +157,7 @@ fn problems(report: &CheckReport) -> Vec<String> {
     };
     tell(across_parts, "are in more than one part: what is tested was learned; divide by source, or remove copies");
     tell(across_sets, "are in more than one set: do not train on one and test on the other");
-    tell(other_labels, "are there under different labels: correct the labels");
+    tell(other_labels, "are there under different labels: correct them, unless the writing has one shape for both");
     problems
 }
 
