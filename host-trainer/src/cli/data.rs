@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 
 use super::CliError;
 use super::progress::bar;
 use crate::dataset::{
-    ClassList, DataSpec, Dataset, Distortion, GRADE1, LoadOptions, Sample, Share, distort, rng_for, split_off,
+    ClassList, DataManifest, DataSpec, Dataset, DatasetError, Distortion, GRADE1, Glyph, LoadOptions, Sample, Share,
+    SplitPart, SplitPlan, Splits, distort, rng_for,
 };
 use crate::evaluate::TestSet;
 
@@ -18,7 +19,8 @@ const SPLIT_SEED: u64 = 0;
 /// Which data, and what its labels mean.
 #[derive(Debug, Clone, Args)]
 pub struct DataArguments {
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]` or `folder:DIR`. May be given several times.
+    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
+    /// `folder:DIR` or `etl:DIR`. May be given several times.
     #[arg(long, value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
     /// Table of classes that maps label indices to characters (index, code point, character, group).
@@ -27,10 +29,16 @@ pub struct DataArguments {
     /// Characters to render from fonts; `grade1` for the 80 of the first school year.
     #[arg(long, value_name = "TEXT|grade1")]
     pub characters: Option<String>,
-    /// Hold this many samples back from training, evenly over the classes; `eval` and `verify` given the same
-    /// number use just these.
+    /// Hold this many samples back from training, evenly over the classes, or whole sheets of `etl:` data; `eval` and
+    /// `verify` given the same number use just these.
     #[arg(long, value_name = "N")]
     pub hold_back: Option<usize>,
+    /// Hold this many more back from training, to measure every epoch on them; `eval` and `verify` leave them alone.
+    #[arg(long, value_name = "N")]
+    pub validation: Option<usize>,
+    /// What is kept together when samples are held back; by writer where the data names its writers, else stratified.
+    #[arg(long, value_enum)]
+    pub split: Option<SplitRule>,
 }
 
 /// Which part of the data `--hold-back` leaves.
@@ -42,40 +50,166 @@ pub enum Part {
     HeldBack,
 }
 
+/// What is kept together when data is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitRule {
+    /// Every class gives its share.
+    Stratified,
+    /// Every source (a sheet, a writer, a font) is held back whole or not at all.
+    BySource,
+    /// The random split of earlier work on ETL9G: 485,759 / 60,721 / 60,720 samples, or these proportions of the data.
+    EarlierWork,
+}
+
+/// All of the data, divided.
+#[derive(Debug)]
+pub struct DividedData {
+    plan: Option<SplitPlan>,
+    splits: Splits,
+}
+
+impl DividedData {
+    /// One part. Where nothing is held back, both parts are the whole.
+    pub fn part(self, part: Part) -> Dataset {
+        match part {
+            Part::HeldBack if !self.splits.test.samples.is_empty() => self.splits.test,
+            _ => self.splits.training,
+        }
+    }
+
+    /// What is learned from, and what every epoch is measured on.
+    pub fn training_and_validation(self) -> (Dataset, Dataset) {
+        (self.splits.training, self.splits.validation)
+    }
+}
+
 impl DataArguments {
-    /// Loads all data into one set, classes merged by name.
+    /// Loads all data into one set, classes merged by name, and leaves one part.
     ///
     /// # Errors
-    /// Where a source cannot be read, or has no labels though `labels_required`.
+    /// As [`Self::load_divided`].
     pub fn load(&self, part: Part, labels_required: bool) -> Result<Dataset, CliError> {
-        let characters = self.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
+        Ok(self.load_divided(labels_required)?.part(part))
+    }
+
+    /// Loads all data into one set, classes merged by name, and divides it.
+    ///
+    /// # Errors
+    /// Where a source cannot be read, or has no labels though `labels_required`, or cannot be divided as asked.
+    pub fn load_divided(&self, labels_required: bool) -> Result<DividedData, CliError> {
+        let plan = self.plan()?;
         let mut merged: Option<Dataset> = None;
         for spec in &self.data {
-            let progress = bar(0, &format!("reading {spec}"));
-            let tick = |done: u64, total: u64| {
-                progress.set_length(total);
-                progress.set_position(done);
-            };
-            let options = LoadOptions {
-                classes: self.classes.clone(),
-                characters: characters.map(|text| text.chars().collect()),
-                labels_required,
-                progress: Some(&tick),
-            };
-            let dataset = spec.load(&options)?;
-            progress.finish_and_clear();
+            let dataset = self.load_one(spec, labels_required, None)?;
             merged = Some(match merged {
                 None => dataset,
                 Some(first) => merge(first, dataset)?,
             });
         }
         let dataset = merged.ok_or("no data was named; give --data KIND:PATH")?;
-        let Some(count) = self.hold_back else { return Ok(dataset) };
-        let (training, held_back) = split_off(dataset, Share::Count(count), SPLIT_SEED)?;
-        Ok(match part {
-            Part::Training => training,
-            Part::HeldBack => held_back,
-        })
+        let everything = SplitPlan::Stratified { validation: Share::Count(0), test: Share::Count(0) };
+        let splits = plan.unwrap_or(everything).divide(dataset, SPLIT_SEED)?;
+        Ok(DividedData { plan, splits })
+    }
+
+    /// Loads one of the sets, `bad_record` as in [`LoadOptions`].
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load_one(
+        &self,
+        spec: &DataSpec,
+        labels_required: bool,
+        bad_record: Option<&dyn Fn(DatasetError)>,
+    ) -> Result<Dataset, DatasetError> {
+        let characters = self.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
+        let progress = bar(0, &format!("reading {spec}"));
+        let tick = |done: u64, total: u64| {
+            progress.set_length(total);
+            progress.set_position(done);
+        };
+        let options = LoadOptions {
+            classes: self.classes.clone(),
+            characters: characters.map(|text| text.chars().collect()),
+            labels_required,
+            progress: Some(&tick),
+            bad_record,
+        };
+        let dataset = spec.load(&options)?;
+        progress.finish_and_clear();
+        Ok(dataset)
+    }
+
+    /// The part that each sample of each of `sets` would be in, were they all the data; `None` where nothing is divided.
+    ///
+    /// # Errors
+    /// As [`Self::load_divided`].
+    pub fn parts(&self, sets: &[&Dataset]) -> Result<Option<Vec<Vec<SplitPart>>>, CliError> {
+        let Some(plan) = self.plan()? else { return Ok(None) };
+        let mut merged: Option<Dataset> = None;
+        for set in sets {
+            // Parts do not depend on pictures, which may fill the memory.
+            let blank = |sample: &Sample| Sample {
+                glyph: Glyph { width: 0, height: 0, pixels: Vec::new() },
+                label: sample.label,
+                source: sample.source,
+            };
+            let blank = Dataset {
+                samples: set.samples.iter().map(blank).collect(),
+                classes: set.classes.clone(),
+                sources: set.sources.clone(),
+                missing: Vec::new(),
+            };
+            merged = Some(match merged {
+                None => blank,
+                Some(first) => merge(first, blank)?,
+            });
+        }
+        let Some(merged) = merged else { return Ok(None) };
+        let mut parts = plan.assign(&merged, SPLIT_SEED)?.into_iter();
+        Ok(Some(sets.iter().map(|set| parts.by_ref().take(set.samples.len()).collect()).collect()))
+    }
+
+    /// How the data is to be divided; `None` where all of it is one part.
+    fn plan(&self) -> Result<Option<SplitPlan>, CliError> {
+        if self.hold_back.is_none() && self.validation.is_none() {
+            return match self.split {
+                None => Ok(None),
+                Some(SplitRule::EarlierWork) => Ok(Some(SplitPlan::EarlierWork)),
+                Some(_) => Err("--split says how, not how much; give --hold-back N or --validation N too".into()),
+            };
+        }
+        let writers_known = self.data.iter().filter(|spec| spec.knows_writers()).count();
+        let rule = match self.split {
+            Some(rule) => rule,
+            None if writers_known == 0 => SplitRule::Stratified,
+            None if writers_known == self.data.len() => SplitRule::BySource,
+            None => {
+                let remedy = "give --split stratified, or --split by-source";
+                return Err(format!("some of the data names its writers, some does not; {remedy}").into());
+            }
+        };
+        let [validation, test] = [self.validation, self.hold_back].map(|count| Share::Count(count.unwrap_or(0)));
+        match rule {
+            SplitRule::Stratified => Ok(Some(SplitPlan::Stratified { validation, test })),
+            SplitRule::BySource => Ok(Some(SplitPlan::BySource { validation, test })),
+            SplitRule::EarlierWork => {
+                Err("--split earlier-work has sizes of its own; leave --hold-back and --validation out".into())
+            }
+        }
+    }
+
+    /// Describes the data as it was divided: its files with their hashes, and what is in each part.
+    ///
+    /// # Errors
+    /// Where a file cannot be read any more.
+    pub fn manifest(&self, data: &DividedData) -> Result<DataManifest, CliError> {
+        let files = self.data.iter().map(DataSpec::files).collect::<Result<Vec<_>, _>>()?.concat();
+        let progress = bar(files.len(), "hashing the data's files");
+        let hashed = |count| progress.set_position(count as u64);
+        let manifest = DataManifest::new(&files, data.plan, SPLIT_SEED, &data.splits, hashed)?;
+        progress.finish_and_clear();
+        Ok(manifest)
     }
 
     /// The sources as on the command line.

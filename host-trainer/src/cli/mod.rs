@@ -7,6 +7,7 @@
 mod answers;
 mod board;
 mod data;
+mod data_tools;
 mod doctor;
 mod eval;
 mod export;
@@ -54,6 +55,8 @@ enum Command {
     Run(run::RunArguments),
     Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
+    #[command(subcommand)]
+    Data(data_tools::DataCommand),
     Doctor(doctor::DoctorArguments),
 }
 
@@ -71,6 +74,7 @@ impl Cli {
             Command::Run(arguments) => run::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
+            Command::Data(command) => data_tools::run(&command),
             Command::Doctor(arguments) => doctor::run(&arguments),
         };
         match result {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::data::{DataArguments, Part, at_least_one};
+use super::data::{DataArguments, at_least_one};
 use super::stage::{CheckpointArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
 use crate::train::{ComputeChoice, FitSettings, RunFolder, RunLock, Stage, compute_device};
@@ -48,7 +48,7 @@ pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     let seed = folder.read_info()?.seed;
     let device = compute_device(arguments.device, seed)?;
     let checkpoint = folder.read_float(&device)?;
-    let dataset = arguments.data.load(Part::Training, true)?;
+    let (dataset, validation) = arguments.data.load_divided(true)?.training_and_validation();
     if dataset.classes.labels() != checkpoint.info.classes {
         let (found, expected) = (dataset.classes.len(), checkpoint.info.classes.len());
         return Err(format!(
@@ -66,6 +66,15 @@ pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     };
     let mut info = checkpoint.info;
     info.qat = Some(settings);
+    (info.samples, info.validation) = (dataset.samples.len(), validation.samples.len());
     let lock = RunLock::take(folder.path())?;
-    run_stage((&folder, &lock), info, &settings, checkpoint.network, dataset, &device, &arguments.checkpoints)
+    run_stage(
+        (&folder, &lock),
+        info,
+        &settings,
+        checkpoint.network,
+        [dataset, validation],
+        &device,
+        &arguments.checkpoints,
+    )
 }

@@ -20,7 +20,7 @@ use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
 use crate::card;
-use crate::dataset::DataSpec;
+use crate::dataset::{DataSpec, Sampling};
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
@@ -206,7 +206,8 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Re
 
 fn data(fonts: Vec<PathBuf>) -> DataArguments {
     let characters = Some("grade1".to_owned());
-    DataArguments { data: vec![DataSpec::Fonts(fonts)], classes: None, characters, hold_back: None }
+    let data = vec![DataSpec::Fonts(fonts)];
+    DataArguments { data, classes: None, characters, hold_back: None, validation: None, split: None }
 }
 
 fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> TrainArguments {
@@ -220,7 +221,7 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
         learning_rate: 4e-3,
         seed: 1,
         mild: false,
-        validation: 0,
+        sampling: Sampling::Uniform,
         device: arguments.device,
         checkpoints: checkpoints(),
     }

@@ -20,7 +20,7 @@ use super::data::{at_least_one, glyph_side};
 use super::outcome::rows;
 use super::progress::{bar, say};
 use super::{CliError, Outcome};
-use crate::dataset::{Dataset, Distortion, Share, split_off};
+use crate::dataset::{Dataset, Distortion};
 use crate::evaluate::image_of;
 use crate::model::Network;
 use crate::train::{
@@ -28,8 +28,6 @@ use crate::train::{
     RunLock, Stage, Training, TrainingState, device_name, image_to_input,
 };
 
-/// Seed of the split between training and validation, fixed so that both stages validate on the same samples.
-const VALIDATION_SEED: u64 = 1;
 /// How often a log file hears of a long epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Exit status after Ctrl-C, as shells have it: 128 and the signal's number.
@@ -97,20 +95,18 @@ impl StageOutcome {
     }
 }
 
-/// Trains one stage and writes the run. The caller holds the folder's lock.
+/// Trains one stage on the first data set, measures every epoch on the second unless it is empty, and writes the run. The caller holds the folder's lock.
 pub fn run_stage(
     (folder, _lock): (&RunFolder, &RunLock),
-    mut info: RunInfo,
+    info: RunInfo,
     settings: &FitSettings,
     network: Network,
-    dataset: Dataset,
+    [dataset, held_back]: [Dataset; 2],
     device: &Device,
     arguments: &CheckpointArguments,
 ) -> Result<StageOutcome, CliError> {
-    let (dataset, held_back) = split_off(dataset, Share::Count(info.validation), VALIDATION_SEED)?;
-    info.samples = dataset.samples.len();
     let description = description(&info, settings, &[&dataset, &held_back])?;
-    let validation = (info.validation > 0).then(|| preprocessed(&held_back, &info)).transpose()?;
+    let validation = (!held_back.samples.is_empty()).then(|| preprocessed(&held_back, &info)).transpose()?;
     let strength = if info.mild { Distortion::mild() } else { Distortion::default() };
     let stream = BatchStream {
         preprocessing: info.preprocessing,
@@ -119,6 +115,7 @@ pub fn run_stage(
         // Another stage sees other distortions.
         seed: info.seed ^ u64::from(settings.stage != Stage::Float) << 32,
         distortion: Distortion { side: glyph_side(&dataset.samples), ..strength },
+        sampling: info.sampling.clone(),
         dataset: Arc::new(dataset),
     };
     let parameters = network.num_params();

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use fude_runtime::package::Preprocessing;
 
-use super::data::{DataArguments, Part, at_least_one};
+use super::data::{DataArguments, at_least_one};
 use super::progress::say;
 use super::stage::{CheckpointArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Sampling};
 use crate::model::{Network, Preset};
 use crate::package::check_names;
 use crate::train::{Checkpoints, ComputeChoice, FitSettings, RunFolder, RunInfo, RunLock, Stage, compute_device};
@@ -47,9 +47,10 @@ pub struct TrainArguments {
     /// Distort less: for samples that are handwriting already.
     #[arg(long)]
     pub mild: bool,
-    /// Hold this many samples back from training, evenly over the classes, to measure every epoch on them.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub validation: usize,
+    /// How often an epoch sees each class: `uniform` (every sample once), `balanced` (every class equally often),
+    /// `power=P` (as often as its number of samples to the power P) or `weights=FILE` (lines of label, tab, weight).
+    #[arg(long, value_name = "HOW", default_value = "uniform")]
+    pub sampling: Sampling,
     /// Processor that trains.
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
@@ -66,7 +67,9 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome, CliError> {
 /// Trains and writes the run.
 pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
     let device = compute_device(arguments.device, arguments.seed)?;
-    let dataset = arguments.data.load(Part::Training, true)?;
+    let data = arguments.data.load_divided(true)?;
+    let manifest = arguments.data.manifest(&data)?;
+    let (dataset, validation) = data.training_and_validation();
     warn_of_missing(&dataset);
     let folder = RunFolder::new(&arguments.out);
     let file_name = arguments.out.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -87,18 +90,20 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
         samples: dataset.samples.len(),
         batch: arguments.batch,
         mild: arguments.mild,
-        validation: arguments.validation,
+        validation: validation.samples.len(),
+        sampling: arguments.sampling.clone(),
         float: settings,
         qat: None,
     };
     check_names(&info)?;
     let lock = RunLock::take(folder.path())?;
+    manifest.write(folder.path())?;
     if arguments.checkpoints.resume.is_none() {
         // They would go on from float weights that are about to be replaced.
         Checkpoints::new(folder.path(), Stage::Qat { learn_ranges: false }).remove_all()?;
     }
     let network = Network::new(info.architecture(), &device);
-    run_stage((&folder, &lock), info, &settings, network, dataset, &device, &arguments.checkpoints)
+    run_stage((&folder, &lock), info, &settings, network, [dataset, validation], &device, &arguments.checkpoints)
 }
 
 fn warn_of_missing(dataset: &Dataset) {

@@ -195,6 +195,37 @@ pub enum DatasetError {
         path: PathBuf,
     },
 
+    /// The text names no way to sample.
+    #[error("sampling {text:?}: write one of uniform, balanced, power=EXPONENT or weights=FILE")]
+    Sampling {
+        /// The text as given.
+        text: String,
+    },
+
+    /// A record, or what stands in place of one, that cannot be used.
+    #[error("{}: {place}: {problem}; {remedy}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Where in it: `byte 8199 (record 1)`, `line 7`.
+        place: String,
+        /// What is wrong there.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A data set that would take more memory than one may.
+    #[error("{}: {bytes} bytes of pixels, more than {} GiB; {remedy}", path.display(), MAX_BYTES >> 30)]
+    TooLarge {
+        /// The file or folder.
+        path: PathBuf,
+        /// Memory its pixels would take, in bytes.
+        bytes: u64,
+        /// What would make it smaller.
+        remedy: &'static str,
+    },
+
     /// More samples were to be held back than there are, or a fraction outside 0 to 1.
     #[error("cannot hold back {asked} of {available} samples; ask for 0 to {available}, or a fraction of 0 to 1")]
     Share {
@@ -202,6 +233,15 @@ pub enum DatasetError {
         asked: String,
         /// Number of samples in the set.
         available: usize,
+    },
+
+    /// A split by source of too few sources.
+    #[error("{sources} sources cannot fill {parts} parts whole; split stratified, or add data of other writers")]
+    Sources {
+        /// Sources there are.
+        sources: usize,
+        /// Parts that are to hold something.
+        parts: usize,
     },
 }
 

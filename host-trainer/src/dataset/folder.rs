@@ -37,11 +37,24 @@ pub(super) fn load(dir: &Path, options: &LoadOptions<'_>) -> Result<Dataset, Dat
     let total = files.len();
     let mut samples = Vec::with_capacity(total);
     for (path, label) in files {
-        samples.push(Sample { glyph: load_glyph(&path)?, label, source: 0 });
+        match load_glyph(&path) {
+            Ok(glyph) => samples.push(Sample { glyph, label, source: 0 }),
+            Err(fault) => options.tolerate(fault)?,
+        }
         options.report(samples.len(), total);
     }
     let source = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
     Ok(Dataset { samples, classes, sources: vec![source], missing: Vec::new() })
+}
+
+/// The image files of a folder, in the order of [`load`].
+pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let folders = entries(dir)?.into_iter().filter(|path| path.is_dir()).collect::<Vec<_>>();
+    if folders.is_empty() {
+        return images_in(dir);
+    }
+    let images = folders.iter().map(|folder| images_in(folder)).collect::<Result<Vec<_>, _>>()?;
+    Ok(images.concat())
 }
 
 /// Image files with their labels.

@@ -86,7 +86,7 @@ fn requested(origin: &Path, options: &LoadOptions<'_>) -> Result<(ClassList, Vec
 }
 
 /// Every font file that `paths` name or hold, each once: fonts are often linked under a second name.
-fn font_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
+pub(super) fn font_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {

@@ -51,6 +51,12 @@ pub(super) fn load(images: &Path, labels: Option<&Path>, options: &LoadOptions<'
     Ok(Dataset { samples, classes, sources: vec![set_name(images)], missing: Vec::new() })
 }
 
+/// The image file and, where there is one, the label file.
+pub(super) fn files(images: &Path, labels: Option<&Path>) -> Vec<PathBuf> {
+    let labels = labels.map(Path::to_owned).or_else(|| labels_beside(images));
+    [Some(images.to_owned()), labels].into_iter().flatten().collect()
+}
+
 /// Checks every label against the class list, which is made up from the labels when none is given.
 /// A set without labels gives no indices.
 fn resolve_labels(
@@ -177,7 +183,7 @@ fn decompressed(path: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 /// The file's name without `-images-idx3-ubyte` and `.gz`.
-fn set_name(images: &Path) -> String {
+pub(super) fn set_name(images: &Path) -> String {
     let name = images.file_name().unwrap_or(images.as_os_str()).to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.strip_suffix(IMAGES_SUFFIX).unwrap_or(name).to_owned()

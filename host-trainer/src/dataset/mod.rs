@@ -6,23 +6,32 @@
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
 //!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
-//!  folder:DIR ─► folder ─┘      │
+//!  emnist:… ───► emnist ─┤
+//!  folder:DIR ─► folder ─┤      │
+//!  etl:DIR ────► etl ────┘      │
 //!                  classes.tsv ─┴► ClassList::map_to ──► the package's classes
 //! ```
 //!
 //! Nothing here is random except what takes a seed: files and folders are visited in sorted order,
 //! so the same files always give the same samples in the same order.
 
+pub mod check;
 mod classes;
 mod distort;
+mod emnist;
 mod error;
+mod etl;
 mod folder;
 mod fonts;
 mod grade1;
 mod idx;
 mod image_file;
+mod manifest;
+mod sample_source;
+mod sampling;
 mod source;
 mod split;
+mod splits;
 
 pub use classes::ClassList;
 pub use distort::{Distortion, distort, rng_for};
@@ -30,8 +39,12 @@ pub use error::DatasetError;
 pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
 pub use image_file::{load_glyph, write_grey_png, write_png};
+pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
+pub use sample_source::{NamedSample, SampleSource};
+pub use sampling::Sampling;
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
+pub use splits::{SplitPart, SplitPlan, Splits};
 
 use sha2::{Digest, Sha256};
 

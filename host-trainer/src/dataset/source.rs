@@ -1,13 +1,14 @@
 //! Naming a data set on the command line, and loading what was named.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{ClassList, Dataset, DatasetError, folder, fonts, idx};
+use super::{ClassList, Dataset, DatasetError, emnist, etl, folder, fonts, idx};
 
 /// The forms a data set's name may take; part of every message about a name that has none of them.
-pub(super) const FORMS: &str = "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS] or folder:DIR";
+pub(super) const FORMS: &str =
+    "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS], emnist:IMAGES[,LABELS], folder:DIR or etl:DIR|FILE[,FILE...]";
 
 /// A data set as it is named on the command line: `KIND:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,17 @@ pub enum DataSpec {
         /// The label file, when named.
         labels: Option<PathBuf>,
     },
+    /// `emnist:IMAGES[,LABELS]`: the same, with images stored transposed, as EMNIST's are.
+    Emnist {
+        /// The image file.
+        images: PathBuf,
+        /// The label file, when named.
+        labels: Option<PathBuf>,
+    },
     /// `folder:DIR`: PNG and JPEG files, one sub-folder per class.
     Folder(PathBuf),
+    /// `etl:DIR|FILE[,FILE…]`: files of the ETL Character Database, ETL8 and ETL9. A folder is searched recursively.
+    Etl(Vec<PathBuf>),
 }
 
 /// How to load a data set.
@@ -39,18 +49,45 @@ pub struct LoadOptions<'a> {
     pub labels_required: bool,
     /// Called after each sample with (samples done, samples in all).
     pub progress: Option<&'a dyn Fn(u64, u64)>,
+    /// Takes the fault of a record that cannot be read, and loading goes on without it; where there is none, the first
+    /// such fault ends the loading.
+    pub bad_record: Option<&'a dyn Fn(DatasetError)>,
 }
 
 impl DataSpec {
     /// Reads or renders every sample into memory.
     ///
     /// # Errors
-    /// Any [`DatasetError`] but `Spec` and `Share`: the first fault found, with its file and place.
+    /// Any [`DatasetError`] but `Spec`, `Share` and `Sources`: the first fault found, with its file and place.
     pub fn load(&self, options: &LoadOptions<'_>) -> Result<Dataset, DatasetError> {
         match self {
             Self::Fonts(paths) => fonts::load(paths, options),
             Self::Idx { images, labels } => idx::load(images, labels.as_deref(), options),
+            Self::Emnist { images, labels } => emnist::load(images, labels.as_deref(), options),
             Self::Folder(dir) => folder::load(dir, options),
+            Self::Etl(paths) => etl::load(paths, options),
+        }
+    }
+
+    /// Every file that [`Self::load`] reads samples from.
+    ///
+    /// # Errors
+    /// [`DatasetError`] where a folder cannot be searched.
+    pub fn files(&self) -> Result<Vec<PathBuf>, DatasetError> {
+        match self {
+            Self::Fonts(paths) => fonts::font_files(paths),
+            Self::Idx { images, labels } => Ok(idx::files(images, labels.as_deref())),
+            Self::Emnist { images, labels } => Ok(emnist::files(images, labels.as_deref())),
+            Self::Folder(dir) => folder::files(dir),
+            Self::Etl(paths) => etl::files(paths),
+        }
+    }
+
+    /// Whether [`Sample::source`](super::Sample::source) is the writer, so that a split by source keeps writers apart.
+    pub fn knows_writers(&self) -> bool {
+        match self {
+            Self::Etl(_) => true,
+            Self::Fonts(_) | Self::Idx { .. } | Self::Emnist { .. } | Self::Folder(_) => false,
         }
     }
 }
@@ -59,6 +96,17 @@ impl LoadOptions<'_> {
     /// The class file's list, when one is given.
     pub(super) fn class_list(&self) -> Result<Option<ClassList>, DatasetError> {
         self.classes.as_deref().map(ClassList::read_tsv).transpose()
+    }
+
+    /// Hands on the fault of one record; an error where nobody takes it.
+    pub(super) fn tolerate(&self, fault: DatasetError) -> Result<(), DatasetError> {
+        match self.bad_record {
+            Some(take) => {
+                take(fault);
+                Ok(())
+            }
+            None => Err(fault),
+        }
     }
 
     /// Reports `done` of `total` samples.
@@ -80,12 +128,14 @@ impl FromStr for DataSpec {
         }
         match kind {
             "fonts" => Ok(Self::Fonts(path.split(',').map(PathBuf::from).collect())),
-            "idx" => {
+            "etl" => Ok(Self::Etl(path.split(',').map(PathBuf::from).collect())),
+            "idx" | "emnist" => {
                 let (images, labels) = match path.split_once(',') {
                     Some((images, labels)) => (images, Some(PathBuf::from(labels))),
                     None => (path, None),
                 };
-                Ok(Self::Idx { images: PathBuf::from(images), labels })
+                let images = PathBuf::from(images);
+                Ok(if kind == "idx" { Self::Idx { images, labels } } else { Self::Emnist { images, labels } })
             }
             "folder" => Ok(Self::Folder(PathBuf::from(path))),
             unknown => Err(fault(format!("unknown KIND {unknown:?}"))),
@@ -97,17 +147,23 @@ impl FromStr for DataSpec {
 impl fmt::Display for DataSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fonts(paths) => {
-                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-                write!(f, "fonts:{}", paths.join(","))
-            }
-            Self::Idx { images, labels: None } => write!(f, "idx:{}", images.display()),
-            Self::Idx { images, labels: Some(labels) } => {
-                write!(f, "idx:{},{}", images.display(), labels.display())
-            }
+            Self::Fonts(paths) => write!(f, "fonts:{}", listed(paths)),
+            Self::Etl(paths) => write!(f, "etl:{}", listed(paths)),
+            Self::Idx { images, labels } => write!(f, "idx:{}", with_labels(images, labels.as_deref())),
+            Self::Emnist { images, labels } => write!(f, "emnist:{}", with_labels(images, labels.as_deref())),
             Self::Folder(dir) => write!(f, "folder:{}", dir.display()),
         }
     }
+}
+
+fn with_labels(images: &Path, labels: Option<&Path>) -> String {
+    let paths: Vec<PathBuf> = [Some(images), labels].into_iter().flatten().map(Path::to_owned).collect();
+    listed(&paths)
+}
+
+/// Paths with commas between them.
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -120,7 +176,9 @@ mod tests {
             ("fonts:a.ttf,b/c.otf", DataSpec::Fonts(vec!["a.ttf".into(), "b/c.otf".into()])),
             ("idx:images.gz", DataSpec::Idx { images: "images.gz".into(), labels: None }),
             ("idx:images,labels", DataSpec::Idx { images: "images".into(), labels: Some("labels".into()) }),
+            ("emnist:images", DataSpec::Emnist { images: "images".into(), labels: None }),
             ("folder:C:\\glyphs", DataSpec::Folder("C:\\glyphs".into())),
+            ("etl:ETL8G,ETL9G/ETL9G_01", DataSpec::Etl(vec!["ETL8G".into(), "ETL9G/ETL9G_01".into()])),
         ];
         for (text, spec) in expected {
             assert_eq!(text.parse::<DataSpec>().unwrap(), spec);
@@ -130,11 +188,11 @@ mod tests {
 
     #[test]
     fn a_name_of_no_known_form_is_told_the_forms() {
-        for text in ["mnist:train", "images.gz", "folder:", "idx:a,", "fonts:a,,b", ""] {
+        for text in ["mnist:train", "images.gz", "folder:", "idx:a,", "fonts:a,,b", "etl:", ""] {
             let error = text.parse::<DataSpec>().unwrap_err();
             assert!(matches!(&error, DatasetError::Spec { spec, .. } if spec == text), "{error}");
             let message = error.to_string();
-            for kind in ["fonts:", "idx:", "folder:"] {
+            for kind in ["fonts:", "idx:", "folder:", "etl:", "emnist:"] {
                 assert!(message.contains(kind), "{message}");
             }
             assert!(!message.contains('\n'));

@@ -4,16 +4,34 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 use super::{Dataset, DatasetError, rng_for};
 
 /// How much of a data set to hold back.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Share {
     /// A fraction of 0 to 1, rounded to whole samples.
     Fraction(f64),
     /// A number of samples.
     Count(usize),
+}
+
+impl Share {
+    /// The number of samples out of `available`.
+    ///
+    /// # Errors
+    /// [`DatasetError::Share`] when that is more than there are, or a fraction is outside 0 to 1.
+    pub fn of(self, available: usize) -> Result<usize, DatasetError> {
+        match self {
+            Self::Count(count) if count <= available => Ok(count),
+            Self::Fraction(fraction) if (0.0..=1.0).contains(&fraction) => {
+                Ok((fraction * available as f64).round() as usize)
+            }
+            _ => Err(DatasetError::Share { asked: self.to_string(), available }),
+        }
+    }
 }
 
 impl fmt::Display for Share {
@@ -27,7 +45,7 @@ impl fmt::Display for Share {
 
 /// Stream of [`rng_for`] that the split draws from, so that it shares no numbers with distortion,
 /// whose streams count epochs from 0.
-const SPLIT_STREAM: u64 = u64::MAX;
+pub(super) const SPLIT_STREAM: u64 = u64::MAX;
 
 /// Splits a data set into (kept for training, held back).
 ///
@@ -37,33 +55,16 @@ const SPLIT_STREAM: u64 = u64::MAX;
 /// Both parts keep the set's order, class list and sources. The same `seed` gives the same split.
 ///
 /// Samples of one source (a writer, a font) can land on both sides; a test of how a model does on
-/// unseen writers has to be split by [`Sample::source`](super::Sample::source) instead.
+/// unseen writers has to be split by source instead ([`SplitPlan::BySource`](super::SplitPlan::BySource)).
 ///
 /// # Errors
 /// [`DatasetError::Share`] when more is asked for than there is, or a fraction is outside 0 to 1.
 pub fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, Dataset), DatasetError> {
     let available = dataset.samples.len();
-    let count = match share {
-        Share::Count(count) if count <= available => count,
-        Share::Fraction(fraction) if (0.0..=1.0).contains(&fraction) => (fraction * available as f64).round() as usize,
-        _ => {
-            return Err(DatasetError::Share { asked: share.to_string(), available });
-        }
-    };
-
-    let mut strata: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
-    for (index, sample) in dataset.samples.iter().enumerate() {
-        strata.entry(sample.label).or_default().push(index);
-    }
-    let sizes: Vec<usize> = strata.values().map(Vec::len).collect();
     let mut is_held_back = vec![false; available];
-    for ((mut members, quota), stratum) in strata.into_values().zip(apportion(&sizes, count)).zip(0..) {
-        members.shuffle(&mut rng_for(seed, SPLIT_STREAM, stratum));
-        for index in &members[..quota] {
-            is_held_back[*index] = true;
-        }
+    for index in choose(&dataset, 0..available, share.of(available)?, seed) {
+        is_held_back[index] = true;
     }
-
     let Dataset { samples, classes, sources, missing } = dataset;
     let part =
         |samples| Dataset { samples, classes: classes.clone(), sources: sources.clone(), missing: missing.clone() };
@@ -72,6 +73,28 @@ pub fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, 
         if is_held_back { &mut held_back } else { &mut kept }.samples.push(sample);
     }
     Ok((kept, held_back))
+}
+
+/// `count` of the `candidates`, which are indices of samples, chosen at random with the same share of every class.
+/// `count` is at most their number.
+pub(super) fn choose(
+    dataset: &Dataset,
+    candidates: impl Iterator<Item = usize>,
+    count: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let mut strata: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
+    for index in candidates {
+        strata.entry(dataset.samples[index].label).or_default().push(index);
+    }
+    let sizes: Vec<usize> = strata.values().map(Vec::len).collect();
+    let quotas = apportion(&sizes, count);
+    let chosen = strata.into_values().zip(quotas).zip(0..).flat_map(|((mut members, quota), stratum)| {
+        members.shuffle(&mut rng_for(seed, SPLIT_STREAM, stratum));
+        members.truncate(quota);
+        members
+    });
+    chosen.collect()
 }
 
 /// Divides `count` among groups of the given sizes in proportion, by largest remainder (Hamilton's

@@ -6,17 +6,14 @@ use std::thread;
 
 use fude_runtime::ink::{Image, normalize};
 use fude_runtime::package::Preprocessing;
-use rand::seq::SliceRandom;
 
-use crate::dataset::{Dataset, Distortion, distort, rng_for};
+use crate::dataset::{Dataset, Distortion, Sampling, distort, rng_for};
 use crate::evaluate::image_of;
 
 /// Batches that may wait for the network: enough to hide a slow one, few enough to stop when nobody reads.
 const BATCHES_AHEAD: usize = 4;
 /// Most threads that make batches: a GPU that eight do not feed waits for memory, not for them.
 const MAX_WORKERS: usize = 8;
-/// Stream of random numbers that orders an epoch; distortions use the epoch's number.
-const ORDER_STREAM: u64 = 1 << 62;
 
 /// Glyphs with their classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +39,8 @@ pub struct BatchStream {
     pub seed: u64,
     /// How glyphs are distorted.
     pub distortion: Distortion,
+    /// How often an epoch sees each class.
+    pub sampling: Sampling,
 }
 
 impl BatchStream {
@@ -77,9 +76,7 @@ impl BatchStream {
     }
 
     fn epoch(&self, number: usize) -> Epoch {
-        let mut order: Vec<usize> = (0..self.dataset.samples.len()).collect();
-        order.shuffle(&mut rng_for(self.seed, ORDER_STREAM, number as u64));
-        Epoch { number, order }
+        Epoch { number, order: self.sampling.order(&self.dataset, self.seed, number as u64) }
     }
 
     /// Batch `number` of an epoch.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{EpochReport, FitSettings, Stage};
+use crate::dataset::Sampling;
 use crate::files::{FileError, write_atomically};
 use crate::model::{Architecture, Network, Preset};
 
@@ -50,6 +51,9 @@ pub struct RunInfo {
     /// Samples held back to measure every epoch on; the others are trained on.
     #[serde(default)]
     pub validation: usize,
+    /// How often an epoch saw each class.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// Settings of the float stage.
     pub float: FitSettings,
     /// Settings of the quantisation-aware stage, once there was one.

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cli;
+mod data_tools;
 mod emulated_board;
 mod files;
 mod folding;

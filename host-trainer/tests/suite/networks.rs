@@ -81,6 +81,7 @@ pub fn run_info(preset: Preset, stage: Stage) -> RunInfo {
         batch: 64,
         validation: 0,
         mild: false,
+        sampling: fude_trainer::dataset::Sampling::Uniform,
         float: settings(Stage::Float),
         qat: (stage != Stage::Float).then(|| settings(stage)),
     }
