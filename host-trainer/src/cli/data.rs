@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use super::CliError;
 use super::progress::bar;
 use crate::dataset::{
-    ClassList, DataSpec, Dataset, Distortion, GRADE1, LoadOptions, Sample, Share, distort, rng_for, split_off,
+    ClassList, DataSpec, Dataset, Distortion, GRADE1, LoadOptions, Sample, Share, render, rng_for, split_off,
 };
 use crate::evaluate::TestSet;
 
@@ -18,13 +18,14 @@ const SPLIT_SEED: u64 = 0;
 /// Which data, and what its labels mean.
 #[derive(Debug, Clone, Args)]
 pub struct DataArguments {
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]` or `folder:DIR`. May be given several times.
+    /// Data: `fonts:DIR|FILE[,FILE…]`, `strokes:FILE[,FILE…]`, `idx:IMAGES[,LABELS]` or `folder:DIR`. May be given
+    /// several times.
     #[arg(long, value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
     /// Table of classes that maps label indices to characters (index, code point, character, group).
     #[arg(long, value_name = "FILE.tsv")]
     pub classes: Option<PathBuf>,
-    /// Characters to render from fonts; `grade1` for the 80 of the first school year.
+    /// Characters to take from fonts and strokes; `grade1` for the 80 of the first school year.
     #[arg(long, value_name = "TEXT|grade1")]
     pub characters: Option<String>,
     /// Hold this many samples back from training, evenly over the classes; `eval` and `verify` given the same
@@ -143,7 +144,7 @@ fn distorted(samples: &[Sample], count: u64, seed: u64) -> Vec<Sample> {
         let settings = &settings;
         (0..count).map(move |variant| {
             let mut rng = rng_for(seed, variant, index as u64);
-            Sample { glyph: distort(&sample.glyph, settings, &mut rng), ..sample.clone() }
+            Sample { glyph: render(sample, settings, &mut rng), ..sample.clone() }
         })
     });
     variants.collect()

@@ -37,7 +37,7 @@ pub(super) fn load(dir: &Path, options: &LoadOptions<'_>) -> Result<Dataset, Dat
     let total = files.len();
     let mut samples = Vec::with_capacity(total);
     for (path, label) in files {
-        samples.push(Sample { glyph: load_glyph(&path)?, label, source: 0 });
+        samples.push(Sample { glyph: load_glyph(&path)?, strokes: None, label, source: 0 });
         options.report(samples.len(), total);
     }
     let source = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();

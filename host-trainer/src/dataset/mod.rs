@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
+//!  strokes:FILE► strokes ┤ ► render: written anew by another hand each time
 //!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
 //!  folder:DIR ─► folder ─┘      │
 //!                  classes.tsv ─┴► ClassList::map_to ──► the package's classes
@@ -19,19 +20,27 @@ mod error;
 mod folder;
 mod fonts;
 mod grade1;
+mod handwriting;
 mod idx;
 mod image_file;
+mod render;
 mod source;
 mod split;
+mod strokes;
 
 pub use classes::ClassList;
 pub use distort::{Distortion, distort, rng_for};
 pub use error::DatasetError;
 pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
+pub use handwriting::{Handwriting, Writer};
 pub use image_file::{load_glyph, write_grey_png, write_png};
+pub use render::render;
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
+pub use strokes::{SPAN, Strokes};
+
+use std::sync::Arc;
 
 /// A grey picture of one character: 255 is full ink, 0 is paper.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +56,10 @@ pub struct Glyph {
 /// One glyph and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// The picture.
+    /// The picture; where there are strokes, these drawn as they are.
     pub glyph: Glyph,
+    /// What the pen wrote, where that is known: training draws it anew each time ([`render()`]).
+    pub strokes: Option<Arc<Strokes>>,
     /// Index into [`Dataset::classes`]; `None` where the set carries no labels.
     pub label: Option<u32>,
     /// Index into [`Dataset::sources`]: the font face, file or folder the glyph came from.
@@ -62,9 +73,9 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// What the labels mean.
     pub classes: ClassList,
-    /// Names of the sources: a font's file stem, an IDX file's stem, or a folder's name.
+    /// Names of the sources: a font's file stem, a writer of strokes, an IDX file's stem, or a folder's name.
     pub sources: Vec<String>,
-    /// Characters that were asked of a font face which lacks them, as (face, character).
-    /// Always empty for data sets that are not rendered from fonts.
+    /// Characters that were asked of a font face or of files of strokes which lack them, as (face or first file,
+    /// character). Always empty for other data sets.
     pub missing: Vec<(String, char)>,
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{ClassList, Dataset, DatasetError, folder, fonts, idx};
+use super::{ClassList, Dataset, DatasetError, folder, fonts, idx, strokes};
 
 /// The forms a data set's name may take; part of every message about a name that has none of them.
-pub(super) const FORMS: &str = "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS] or folder:DIR";
+pub(super) const FORMS: &str = "fonts:DIR|FILE[,FILE...], strokes:FILE[,FILE...], idx:IMAGES[,LABELS] or folder:DIR";
 
 /// A data set as it is named on the command line: `KIND:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum DataSpec {
     /// `fonts:DIR|FILE[,FILE…]`: characters rendered from font files. A folder is searched
     /// recursively for `.ttf`, `.otf` and `.ttc`.
     Fonts(Vec<PathBuf>),
+    /// `strokes:FILE[,FILE…]`: what a pen wrote, from KanjiVG's XML or zip, JSON lines or TSV.
+    Strokes(Vec<PathBuf>),
     /// `idx:IMAGES[,LABELS]`: MNIST's file format, gzipped or not. Labels that are not named are
     /// looked for beside the images.
     Idx {
@@ -32,8 +34,8 @@ pub enum DataSpec {
 pub struct LoadOptions<'a> {
     /// A class file that says what the labels mean ([`ClassList::read_tsv`]).
     pub classes: Option<PathBuf>,
-    /// For fonts, the characters to render. Without it the class file's, or else the 80 of
-    /// [`GRADE1`](super::GRADE1).
+    /// For fonts and strokes, the characters to take. Without it the class file's, or else the 80 of
+    /// [`GRADE1`](super::GRADE1) from fonts and all from strokes.
     pub characters: Option<Vec<char>>,
     /// Refuse a data set that has no labels.
     pub labels_required: bool,
@@ -49,6 +51,7 @@ impl DataSpec {
     pub fn load(&self, options: &LoadOptions<'_>) -> Result<Dataset, DatasetError> {
         match self {
             Self::Fonts(paths) => fonts::load(paths, options),
+            Self::Strokes(paths) => strokes::load(paths, options),
             Self::Idx { images, labels } => idx::load(images, labels.as_deref(), options),
             Self::Folder(dir) => folder::load(dir, options),
         }
@@ -80,6 +83,7 @@ impl FromStr for DataSpec {
         }
         match kind {
             "fonts" => Ok(Self::Fonts(path.split(',').map(PathBuf::from).collect())),
+            "strokes" => Ok(Self::Strokes(path.split(',').map(PathBuf::from).collect())),
             "idx" => {
                 let (images, labels) = match path.split_once(',') {
                     Some((images, labels)) => (images, Some(PathBuf::from(labels))),
@@ -96,11 +100,13 @@ impl FromStr for DataSpec {
 /// Writes the form that [`DataSpec::from_str`] reads.
 impl fmt::Display for DataSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |paths: &[PathBuf]| {
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            paths.join(",")
+        };
         match self {
-            Self::Fonts(paths) => {
-                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-                write!(f, "fonts:{}", paths.join(","))
-            }
+            Self::Fonts(paths) => write!(f, "fonts:{}", joined(paths)),
+            Self::Strokes(paths) => write!(f, "strokes:{}", joined(paths)),
             Self::Idx { images, labels: None } => write!(f, "idx:{}", images.display()),
             Self::Idx { images, labels: Some(labels) } => {
                 write!(f, "idx:{},{}", images.display(), labels.display())
@@ -118,6 +124,7 @@ mod tests {
     fn every_form_is_read_and_written_back() {
         let expected = [
             ("fonts:a.ttf,b/c.otf", DataSpec::Fonts(vec!["a.ttf".into(), "b/c.otf".into()])),
+            ("strokes:kanjivg.xml.gz,b.tsv", DataSpec::Strokes(vec!["kanjivg.xml.gz".into(), "b.tsv".into()])),
             ("idx:images.gz", DataSpec::Idx { images: "images.gz".into(), labels: None }),
             ("idx:images,labels", DataSpec::Idx { images: "images".into(), labels: Some("labels".into()) }),
             ("folder:C:\\glyphs", DataSpec::Folder("C:\\glyphs".into())),
@@ -134,7 +141,7 @@ mod tests {
             let error = text.parse::<DataSpec>().unwrap_err();
             assert!(matches!(&error, DatasetError::Spec { spec, .. } if spec == text), "{error}");
             let message = error.to_string();
-            for kind in ["fonts:", "idx:", "folder:"] {
+            for kind in ["fonts:", "strokes:", "idx:", "folder:"] {
                 assert!(message.contains(kind), "{message}");
             }
             assert!(!message.contains('\n'));
