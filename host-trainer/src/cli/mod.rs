@@ -7,6 +7,7 @@
 mod answers;
 mod board;
 mod data;
+mod data_tools;
 mod doctor;
 mod eval;
 mod export;
@@ -54,6 +55,8 @@ enum Command {
     Simulate(simulate::SimulateArguments),
     Quickstart(quickstart::QuickstartArguments),
     Doctor(doctor::DoctorArguments),
+    #[command(subcommand)]
+    Data(data_tools::DataCommand),
 }
 
 impl Cli {
@@ -71,6 +74,7 @@ impl Cli {
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Quickstart(arguments) => quickstart::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Data(command) => data_tools::run(&command),
         };
         match result {
             Ok(outcome) => outcome.print(self.json),

@@ -15,6 +15,7 @@ mod gradients;
 mod lowering;
 mod networks;
 mod packages;
+mod preview;
 mod ranges;
 mod real_strokes;
 mod run_folder;

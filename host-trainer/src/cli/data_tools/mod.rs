@@ -1,0 +1,21 @@
+//! `fude data`: looking at data before it is trained on.
+
+mod preview;
+mod sheet;
+
+use clap::Subcommand;
+
+use super::{CliError, Outcome};
+
+/// Look at data before training on it.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    Preview(preview::PreviewArguments),
+}
+
+/// Runs the subcommand.
+pub fn run(command: &DataCommand) -> Result<Outcome, CliError> {
+    match command {
+        DataCommand::Preview(arguments) => preview::run(arguments),
+    }
+}
