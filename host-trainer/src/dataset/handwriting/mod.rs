@@ -39,7 +39,7 @@ pub struct Handwriting {
     /// Stroke: length, σ of its natural logarithm, measured from where it begins.
     pub length: f32,
     /// Stroke: how far its middle bends away from the line between its ends, σ as a share of that line's length; its
-    /// halves bend apart (an S) by half as much.
+    /// halves bend apart (an S) by a quarter as much.
     pub curvature: f32,
     /// Stroke: up to this share of its length is missing at its end.
     pub shortening: f32,
@@ -61,7 +61,7 @@ impl Default for Handwriting {
             shift: 0.018,
             rotation: 3.0,
             length: 0.08,
-            curvature: 0.04,
+            curvature: 0.035,
             shortening: 0.10,
             joining: 0.15,
         }

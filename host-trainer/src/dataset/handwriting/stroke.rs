@@ -27,7 +27,7 @@ impl Dot {
 
 /// Bends, stretches, turns and moves a stroke, in this order.
 pub(super) fn bend(dots: &mut [Dot], settings: &Handwriting, rng: &mut impl Rng) {
-    let (bow, twist) = (normal(settings.curvature, rng), normal(settings.curvature / 2.0, rng));
+    let (bow, twist) = (normal(settings.curvature, rng), normal(settings.curvature / 4.0, rng));
     let stretch = normal(settings.length, rng).exp();
     let (sin, cos) = normal(settings.rotation.to_radians(), rng).sin_cos();
     let shift = [(); 2].map(|()| normal(settings.shift, rng) * SPAN as f32);

@@ -13,6 +13,7 @@ pub(super) const REMEDY: &str = "each line is {\"ch\": \"一\", \"s\": [[x, y, t
 struct Record {
     ch: String,
     u: Option<String>,
+    source: Option<String>,
     s: Vec<Vec<f64>>,
 }
 
@@ -31,7 +32,7 @@ fn read_line(line: &str) -> Result<Written, String> {
         })?));
     }
     let strokes = Strokes::from_lines(&lines).ok_or("a character without strokes")?;
-    Ok(Written { character, writer: KANJIVG.to_owned(), strokes })
+    Ok(Written { character, writer: record.source.unwrap_or_else(|| KANJIVG.to_owned()), strokes })
 }
 
 /// A start point and then three points for each curve; `None` where numbers are missing.

@@ -4,7 +4,7 @@
 //!
 //! - **JSON lines**, one character a line: `{"ch": "一", "s": [[x0, y0, c1x, c1y, c2x, c2y, x, y, …]]}`. A stroke is a
 //!   start point and then six numbers for each cubic Bézier curve. `u`, the code point in hex, is checked when it is
-//!   there; other keys are ignored.
+//!   there; `source` is who wrote it, KanjiVG if it is not there; other keys are ignored.
 //! - **TSV**: `source`, `codepoint` (hex), `char`, `width`, `height`, `nstrokes`, `strokes`; strokes are separated by a
 //!   space and points, `x,y`, by a semicolon. Lines that start with `#` are skipped.
 //! - **KanjiVG**: its release in one XML file, or the zip of its SVG files. Variants of a character

@@ -134,6 +134,8 @@ fn sessions_of_one_writer_are_one_source() {
     let set = load_text(TSV).unwrap();
     assert_eq!(set.sources, ["japanese-anna", "berta"]);
     assert_eq!(set.samples.iter().map(|sample| sample.source).collect::<Vec<_>>(), [0, 0, 1]);
+    let named = JSONL.replacen("{", r#"{"source":"clara","#, 1);
+    assert_eq!(load_text(&named).unwrap().sources, ["clara", "kanjivg"]);
 }
 
 #[test]
