@@ -9,7 +9,7 @@ use super::CliError;
 use super::progress::bar;
 use crate::dataset::{
     ClassList, DataManifest, DataSpec, Dataset, DatasetError, Distortion, GRADE1, Glyph, LoadOptions, Sample, Share,
-    SplitPart, SplitPlan, Splits, distort, rng_for,
+    SplitPart, SplitPlan, Splits, render, rng_for,
 };
 use crate::evaluate::TestSet;
 
@@ -19,14 +19,14 @@ const SPLIT_SEED: u64 = 0;
 /// Which data, and what its labels mean.
 #[derive(Debug, Clone, Args)]
 pub struct DataArguments {
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
+    /// Data: `fonts:DIR|FILE[,FILE…]`, `strokes:FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
     /// `folder:DIR` or `etl:DIR`. May be given several times.
     #[arg(long, value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
     /// Table of classes that maps label indices to characters (index, code point, character, group).
     #[arg(long, value_name = "FILE.tsv")]
     pub classes: Option<PathBuf>,
-    /// Characters to render from fonts; `grade1` for the 80 of the first school year.
+    /// Characters to take from fonts and strokes; `grade1` for the 80 of the first school year.
     #[arg(long, value_name = "TEXT|grade1")]
     pub characters: Option<String>,
     /// Hold this many samples back from training, evenly over the classes, or whole sheets of `etl:` data; `eval` and
@@ -151,6 +151,7 @@ impl DataArguments {
             // Parts do not depend on pictures, which may fill the memory.
             let blank = |sample: &Sample| Sample {
                 glyph: Glyph { width: 0, height: 0, pixels: Vec::new() },
+                strokes: None,
                 label: sample.label,
                 source: sample.source,
             };
@@ -277,7 +278,7 @@ fn distorted(samples: &[Sample], count: u64, seed: u64) -> Vec<Sample> {
         let settings = &settings;
         (0..count).map(move |variant| {
             let mut rng = rng_for(seed, variant, index as u64);
-            Sample { glyph: distort(&sample.glyph, settings, &mut rng), ..sample.clone() }
+            Sample { glyph: render(sample, settings, &mut rng), ..sample.clone() }
         })
     });
     variants.collect()

@@ -109,7 +109,7 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
 fn warn_of_missing(dataset: &Dataset) {
     if let Some((face, character)) = dataset.missing.first() {
         say(&format!(
-            "note: {} glyphs are missing from the fonts, the first {character} in {face}",
+            "note: {} glyphs are missing from the data, the first {character} in {face}",
             dataset.missing.len()
         ));
     }

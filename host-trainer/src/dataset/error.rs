@@ -188,6 +188,36 @@ pub enum DatasetError {
         height: u32,
     },
 
+    /// A file of none of the formats that strokes are read from.
+    #[error(
+        "{}: not a file of strokes; name KanjiVG's XML or zip, JSON lines or TSV of strokes, gzipped or not",
+        path.display()
+    )]
+    StrokesFormat {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A record of a file of strokes breaks the format.
+    #[error("{}:{place}: {problem}; {remedy}", path.display())]
+    StrokesRecord {
+        /// The file.
+        path: PathBuf,
+        /// A line number counted from 1, after the name of the file inside an archive.
+        place: String,
+        /// What is wrong with the record.
+        problem: String,
+        /// What a record looks like.
+        remedy: &'static str,
+    },
+
+    /// A file of strokes that is larger than any collection.
+    #[error("{}: more than {} MiB once unpacked; split the file", path.display(), super::strokes::MAX_BYTES >> 20)]
+    StrokesMemory {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A file that is not a TrueType or OpenType font.
     #[error("{}: not a readable TrueType or OpenType font; repair it, remove it, or name the fonts one by one", path.display())]
     Font {

@@ -38,7 +38,7 @@ pub(super) fn load(dir: &Path, options: &LoadOptions<'_>) -> Result<Dataset, Dat
     let mut samples = Vec::with_capacity(total);
     for (path, label) in files {
         match load_glyph(&path) {
-            Ok(glyph) => samples.push(Sample { glyph, label, source: 0 }),
+            Ok(glyph) => samples.push(Sample { glyph, strokes: None, label, source: 0 }),
             Err(fault) => options.tolerate(fault)?,
         }
         options.report(samples.len(), total);

@@ -40,7 +40,7 @@ pub(super) fn load(paths: &[PathBuf], options: &LoadOptions<'_>) -> Result<Datas
         let face = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for &(character, label) in &characters {
             match render(&font, character) {
-                Some(glyph) => set.samples.push(Sample { glyph, label: Some(label), source }),
+                Some(glyph) => set.samples.push(Sample { glyph, strokes: None, label: Some(label), source }),
                 None => set.missing.push((face.clone(), character)),
             }
             done += 1;
@@ -58,7 +58,10 @@ pub(super) fn load(paths: &[PathBuf], options: &LoadOptions<'_>) -> Result<Datas
 }
 
 /// The class list, and each character to render with its label.
-fn requested(origin: &Path, options: &LoadOptions<'_>) -> Result<(ClassList, Vec<(char, u32)>), DatasetError> {
+pub(super) fn requested(
+    origin: &Path,
+    options: &LoadOptions<'_>,
+) -> Result<(ClassList, Vec<(char, u32)>), DatasetError> {
     let class_file = options.class_list()?;
     let characters: Vec<char> = match (&options.characters, &class_file) {
         (Some(characters), _) => characters.clone(),

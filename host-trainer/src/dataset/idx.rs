@@ -46,7 +46,7 @@ pub(super) fn load(images: &Path, labels: Option<&Path>, options: &LoadOptions<'
     let samples = glyphs
         .into_iter()
         .enumerate()
-        .map(|(i, glyph)| Sample { glyph, label: indices.get(i).copied(), source: 0 })
+        .map(|(i, glyph)| Sample { glyph, strokes: None, label: indices.get(i).copied(), source: 0 })
         .collect();
     Ok(Dataset { samples, classes, sources: vec![set_name(images)], missing: Vec::new() })
 }
@@ -175,7 +175,7 @@ fn open<const DIMENSIONS: usize>(
 }
 
 /// Opens a file, through gzip if its first bytes say so: a file's name need not tell.
-fn decompressed(path: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn decompressed(path: &Path) -> io::Result<Box<dyn Read>> {
     let mut head = Vec::new();
     File::open(path)?.take(2).read_to_end(&mut head)?;
     let file = BufReader::new(File::open(path)?);

@@ -173,6 +173,7 @@ mod tests {
     fn set() -> Dataset {
         let sample = |index: u32| Sample {
             glyph: Glyph { width: 2, height: 2, pixels: index.to_be_bytes().to_vec() },
+            strokes: None,
             label: (index != 9).then_some(index % 2),
             source: index % 3,
         };

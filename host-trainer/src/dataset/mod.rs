@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
+//!  strokes:FILE► strokes ┤ ► render: written anew by another hand each time
 //!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
 //!  emnist:… ───► emnist ─┤
 //!  folder:DIR ─► folder ─┤      │
@@ -24,27 +25,35 @@ mod etl;
 mod folder;
 mod fonts;
 mod grade1;
+mod handwriting;
 mod idx;
 mod image_file;
 mod manifest;
+mod render;
 mod sample_source;
 mod sampling;
 mod source;
 mod split;
 mod splits;
+mod strokes;
 
 pub use classes::ClassList;
 pub use distort::{Distortion, distort, rng_for};
 pub use error::DatasetError;
 pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
+pub use handwriting::{Handwriting, Writer};
 pub use image_file::{load_glyph, write_grey_png, write_png};
 pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
+pub use render::render;
 pub use sample_source::{NamedSample, SampleSource};
 pub use sampling::Sampling;
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
 pub use splits::{SplitPart, SplitPlan, Splits};
+pub use strokes::{SPAN, Strokes};
+
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -62,8 +71,10 @@ pub struct Glyph {
 /// One glyph and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// The picture.
+    /// The picture; where there are strokes, these drawn as they are.
     pub glyph: Glyph,
+    /// What the pen wrote, where that is known: training draws it anew each time ([`render()`]).
+    pub strokes: Option<Arc<Strokes>>,
     /// Index into [`Dataset::classes`]; `None` where the set carries no labels.
     pub label: Option<u32>,
     /// Index into [`Dataset::sources`]: the font face, file or folder the glyph came from.
@@ -77,15 +88,15 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// What the labels mean.
     pub classes: ClassList,
-    /// Names of the sources: a font's file stem, an IDX file's stem, or a folder's name.
+    /// Names of the sources: a font's file stem, a writer of strokes, an IDX file's stem, or a folder's name.
     pub sources: Vec<String>,
-    /// Characters that were asked of a font face which lacks them, as (face, character).
-    /// Always empty for data sets that are not rendered from fonts.
+    /// Characters that were asked of a font face or of files of strokes which lack them, as (face or first file,
+    /// character). Always empty for other data sets.
     pub missing: Vec<(String, char)>,
 }
 
 impl Dataset {
-    /// A SHA-256, in hexadecimal digits, over all pixels and labels in their order: two sets with the same digest are the
+    /// A SHA-256, in hexadecimal digits, over all pixels, strokes and labels in their order: two sets with the same digest are the
     /// same data, wherever they lie.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
@@ -97,6 +108,10 @@ impl Dataset {
             hasher.update(sample.label.map_or(u64::MAX, u64::from).to_le_bytes());
             hasher.update([sample.glyph.width, sample.glyph.height].map(u16::to_le_bytes).as_flattened());
             hasher.update(&sample.glyph.pixels);
+            for line in sample.strokes.iter().flat_map(|strokes| strokes.lines()) {
+                hasher.update((line.len() as u64).to_le_bytes());
+                line.iter().for_each(|point| hasher.update([point.x, point.y].map(|c| c.to_le_bytes()).as_flattened()));
+            }
         }
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -69,7 +69,7 @@ impl Dataset {
                     Some(index.ok_or_else(unknown)?)
                 }
             };
-            samples.push(Sample { glyph, label, source: sources.number(writer) });
+            samples.push(Sample { glyph, strokes: None, label, source: sources.number(writer) });
         }
         if samples.is_empty() {
             let remedy = "the loader found none; name a file or folder that holds some";

@@ -161,7 +161,8 @@ mod tests {
     /// Samples of classes a, b, c and without a label, so many of each.
     fn set(counts: [usize; 4]) -> Dataset {
         let labels = [Some(0), Some(1), Some(2), None].into_iter().zip(counts);
-        let sample = |label| Sample { glyph: Glyph { width: 1, height: 1, pixels: vec![0] }, label, source: 0 };
+        let sample =
+            |label| Sample { glyph: Glyph { width: 1, height: 1, pixels: vec![0] }, strokes: None, label, source: 0 };
         Dataset {
             samples: labels.flat_map(|(label, count)| (0..count).map(move |_| sample(label))).collect(),
             classes: ClassList::named(["a", "b", "c"].map(str::to_owned), "test".as_ref()).unwrap(),

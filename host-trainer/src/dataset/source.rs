@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{ClassList, Dataset, DatasetError, emnist, etl, folder, fonts, idx};
+use super::{ClassList, Dataset, DatasetError, emnist, etl, folder, fonts, idx, strokes};
 
 /// The forms a data set's name may take; part of every message about a name that has none of them.
-pub(super) const FORMS: &str =
-    "fonts:DIR|FILE[,FILE...], idx:IMAGES[,LABELS], emnist:IMAGES[,LABELS], folder:DIR or etl:DIR|FILE[,FILE...]";
+pub(super) const FORMS: &str = "fonts:DIR|FILE[,FILE...], strokes:FILE[,FILE...], idx:IMAGES[,LABELS], \
+    emnist:IMAGES[,LABELS], folder:DIR or etl:DIR|FILE[,FILE...]";
 
 /// A data set as it is named on the command line: `KIND:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum DataSpec {
     /// `fonts:DIR|FILE[,FILE…]`: characters rendered from font files. A folder is searched
     /// recursively for `.ttf`, `.otf` and `.ttc`.
     Fonts(Vec<PathBuf>),
+    /// `strokes:FILE[,FILE…]`: what a pen wrote, from KanjiVG's XML or zip, JSON lines or TSV.
+    Strokes(Vec<PathBuf>),
     /// `idx:IMAGES[,LABELS]`: MNIST's file format, gzipped or not. Labels that are not named are
     /// looked for beside the images.
     Idx {
@@ -42,8 +44,8 @@ pub enum DataSpec {
 pub struct LoadOptions<'a> {
     /// A class file that says what the labels mean ([`ClassList::read_tsv`]).
     pub classes: Option<PathBuf>,
-    /// For fonts, the characters to render. Without it the class file's, or else the 80 of
-    /// [`GRADE1`](super::GRADE1).
+    /// For fonts and strokes, the characters to take. Without it the class file's, or else the 80 of
+    /// [`GRADE1`](super::GRADE1) from fonts and all from strokes.
     pub characters: Option<Vec<char>>,
     /// Refuse a data set that has no labels.
     pub labels_required: bool,
@@ -62,6 +64,7 @@ impl DataSpec {
     pub fn load(&self, options: &LoadOptions<'_>) -> Result<Dataset, DatasetError> {
         match self {
             Self::Fonts(paths) => fonts::load(paths, options),
+            Self::Strokes(paths) => strokes::load(paths, options),
             Self::Idx { images, labels } => idx::load(images, labels.as_deref(), options),
             Self::Emnist { images, labels } => emnist::load(images, labels.as_deref(), options),
             Self::Folder(dir) => folder::load(dir, options),
@@ -76,6 +79,7 @@ impl DataSpec {
     pub fn files(&self) -> Result<Vec<PathBuf>, DatasetError> {
         match self {
             Self::Fonts(paths) => fonts::font_files(paths),
+            Self::Strokes(paths) => Ok(paths.clone()),
             Self::Idx { images, labels } => Ok(idx::files(images, labels.as_deref())),
             Self::Emnist { images, labels } => Ok(emnist::files(images, labels.as_deref())),
             Self::Folder(dir) => folder::files(dir),
@@ -86,7 +90,7 @@ impl DataSpec {
     /// Whether [`Sample::source`](super::Sample::source) is the writer, so that a split by source keeps writers apart.
     pub fn knows_writers(&self) -> bool {
         match self {
-            Self::Etl(_) => true,
+            Self::Etl(_) | Self::Strokes(_) => true,
             Self::Fonts(_) | Self::Idx { .. } | Self::Emnist { .. } | Self::Folder(_) => false,
         }
     }
@@ -128,6 +132,7 @@ impl FromStr for DataSpec {
         }
         match kind {
             "fonts" => Ok(Self::Fonts(path.split(',').map(PathBuf::from).collect())),
+            "strokes" => Ok(Self::Strokes(path.split(',').map(PathBuf::from).collect())),
             "etl" => Ok(Self::Etl(path.split(',').map(PathBuf::from).collect())),
             "idx" | "emnist" => {
                 let (images, labels) = match path.split_once(',') {
@@ -148,6 +153,7 @@ impl fmt::Display for DataSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fonts(paths) => write!(f, "fonts:{}", listed(paths)),
+            Self::Strokes(paths) => write!(f, "strokes:{}", listed(paths)),
             Self::Etl(paths) => write!(f, "etl:{}", listed(paths)),
             Self::Idx { images, labels } => write!(f, "idx:{}", with_labels(images, labels.as_deref())),
             Self::Emnist { images, labels } => write!(f, "emnist:{}", with_labels(images, labels.as_deref())),
@@ -174,6 +180,7 @@ mod tests {
     fn every_form_is_read_and_written_back() {
         let expected = [
             ("fonts:a.ttf,b/c.otf", DataSpec::Fonts(vec!["a.ttf".into(), "b/c.otf".into()])),
+            ("strokes:kanjivg.xml.gz,b.tsv", DataSpec::Strokes(vec!["kanjivg.xml.gz".into(), "b.tsv".into()])),
             ("idx:images.gz", DataSpec::Idx { images: "images.gz".into(), labels: None }),
             ("idx:images,labels", DataSpec::Idx { images: "images".into(), labels: Some("labels".into()) }),
             ("emnist:images", DataSpec::Emnist { images: "images".into(), labels: None }),
@@ -192,7 +199,7 @@ mod tests {
             let error = text.parse::<DataSpec>().unwrap_err();
             assert!(matches!(&error, DatasetError::Spec { spec, .. } if spec == text), "{error}");
             let message = error.to_string();
-            for kind in ["fonts:", "idx:", "folder:", "etl:", "emnist:"] {
+            for kind in ["fonts:", "strokes:", "idx:", "folder:", "etl:", "emnist:"] {
                 assert!(message.contains(kind), "{message}");
             }
             assert!(!message.contains('\n'));

@@ -130,6 +130,7 @@ mod tests {
     fn set(labels: impl IntoIterator<Item = Option<u32>>) -> Dataset {
         let sample = |(index, label): (u16, Option<u32>)| Sample {
             glyph: Glyph { width: 2, height: 1, pixels: index.to_be_bytes().to_vec() },
+            strokes: None,
             label,
             source: 0,
         };

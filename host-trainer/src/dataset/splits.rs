@@ -211,6 +211,7 @@ mod tests {
     fn set(samples: impl IntoIterator<Item = (u32, u32)>, sources: &[&str]) -> Dataset {
         let sample = |((label, source), index): ((u32, u32), u32)| Sample {
             glyph: Glyph { width: 4, height: 1, pixels: index.to_be_bytes().to_vec() },
+            strokes: None,
             label: Some(label),
             source,
         };

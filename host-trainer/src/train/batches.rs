@@ -7,7 +7,7 @@ use std::thread;
 use fude_runtime::ink::{Image, normalize};
 use fude_runtime::package::Preprocessing;
 
-use crate::dataset::{Dataset, Distortion, Sampling, distort, rng_for};
+use crate::dataset::{Dataset, Distortion, Sampling, render, rng_for};
 use crate::evaluate::image_of;
 
 /// Batches that may wait for the network: enough to hide a slow one, few enough to stop when nobody reads.
@@ -86,7 +86,7 @@ impl BatchStream {
         for &index in indices {
             let sample = &self.dataset.samples[index];
             let mut rng = rng_for(self.seed, epoch.number as u64, index as u64);
-            let glyph = distort(&sample.glyph, &self.distortion, &mut rng);
+            let glyph = render(sample, &self.distortion, &mut rng);
             // The distortion draws on a square of its own, which every recogniser takes.
             if let Ok(image) = image_of(&glyph) {
                 batch.pixels.extend(image_to_input(&image, self.preprocessing, self.side));

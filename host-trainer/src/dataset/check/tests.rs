@@ -15,7 +15,7 @@ fn letter(side: u16, x: u16, y: u16, size: u16) -> Glyph {
 }
 
 fn set(name: &str, glyphs: Vec<(Glyph, Option<u32>)>) -> CheckedSet {
-    let samples = glyphs.into_iter().map(|(glyph, label)| Sample { glyph, label, source: 0 }).collect();
+    let samples = glyphs.into_iter().map(|(glyph, label)| Sample { glyph, strokes: None, label, source: 0 }).collect();
     let classes = ClassList::named(["a", "b", "c", "d"].map(str::to_owned), "test".as_ref()).unwrap();
     let dataset = Dataset { samples, classes, sources: vec!["test".to_owned()], missing: Vec::new() };
     CheckedSet { name: name.to_owned(), dataset: Some(dataset), faults: Vec::new(), parts: None }

@@ -1,4 +1,4 @@
-//! Changing the tone of the picture: blur, contrast, gamma, noise.
+//! Changing the tone of the picture: blur, contrast, gamma, noise, black and white.
 
 use rand::{Rng, RngExt};
 
@@ -21,12 +21,27 @@ pub(super) fn scan(pixels: &mut [u8], side: usize, settings: &Distortion, rng: &
         *pixel = tone[usize::from(*pixel)];
     }
     add_noise(pixels, noise_sigma, rng);
+    // No number is drawn for what is switched off.
+    if settings.threshold > 0.0 && rng.random_range(0.0..1.0f32) < settings.threshold {
+        make_bilevel(pixels, rng.random_range(0.3..0.7));
+    }
 }
 
-/// Blurs along rows, then along columns, with the kernel (w, 1 - 2w, w), whose variance is 2w.
-/// From w = 1/4 on it would no longer be a smooth kernel, which limits sigma to 0.7.
+/// Blurs as often as it takes: variances add up.
 fn blur(pixels: &mut [u8], side: usize, sigma: f32) {
-    let weight = ((sigma * sigma / 2.0).min(0.25) * 256.0) as u16;
+    let mut variance = sigma * sigma;
+    while variance > 0.0 {
+        blur_once(pixels, side, variance / 2.0);
+        variance -= 2.0 * MAX_WEIGHT;
+    }
+}
+
+/// Greatest weight of a neighbour: beyond it, (w, 1 - 2w, w) would no longer be a smooth kernel.
+const MAX_WEIGHT: f32 = 0.25;
+
+/// Blurs along rows, then along columns, with the kernel (w, 1 - 2w, w), whose variance is 2w.
+fn blur_once(pixels: &mut [u8], side: usize, weight: f32) {
+    let weight = (weight.min(MAX_WEIGHT) * 256.0) as u16;
     if weight == 0 {
         return;
     }
@@ -63,5 +78,14 @@ fn add_noise(pixels: &mut [u8], sigma: f32, rng: &mut impl Rng) {
     for (pixel, byte) in pixels.iter_mut().zip(bytes) {
         let difference = i32::from(byte >> 4) - i32::from(byte & 15);
         *pixel = (i32::from(*pixel) + ((difference * strength + 128) >> 8)).clamp(0, 255) as u8;
+    }
+}
+
+/// Full ink where there is at least this `share` of the darkest pixel's, paper elsewhere.
+fn make_bilevel(pixels: &mut [u8], share: f32) {
+    let darkest = pixels.iter().copied().max().unwrap_or(0);
+    let level = (f32::from(darkest) * share) as u8;
+    for pixel in pixels {
+        *pixel = if *pixel > level { 255 } else { 0 };
     }
 }

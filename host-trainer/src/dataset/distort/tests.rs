@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::{Sample, render};
 
 /// A 64x64 cross of strokes 4 pixels wide, away from the edges.
 fn cross() -> Glyph {
@@ -14,21 +15,7 @@ fn cross() -> Glyph {
 
 /// Every effect off.
 fn still() -> Distortion {
-    Distortion {
-        side: 64,
-        rotation: 0.0,
-        shear: 0.0,
-        scale: 0.0,
-        aspect: 0.0,
-        shift: 0.0,
-        elastic: 0.0,
-        thinning: 0.0,
-        thickening: 0.0,
-        blur: 0.0,
-        fading: 0.0,
-        gamma: 0.0,
-        noise: 0.0,
-    }
+    Distortion::off(64)
 }
 
 fn ink(glyph: &Glyph) -> f64 {
@@ -158,4 +145,112 @@ fn any_size_fills_the_square() {
     let out = distort(&wide, &still(), &mut rng_for(0, 0, 0));
     let rows: Vec<usize> = (0..64).filter(|y| out.pixels[y * 64 + 32] > 127).collect();
     assert!(rows.into_iter().eq(24..40));
+}
+
+/// What a picture came to before there were the effects that are off by default: packages made then are made again.
+/// On one platform, since others may round `exp` and `sin` differently.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn the_defaults_draw_what_they_always_drew() {
+    let sums = [Distortion::default(), Distortion::mild()].map(|settings| {
+        let pixels = distorted(&settings).into_iter().flat_map(|glyph| glyph.pixels);
+        // FNV-1a.
+        pixels.fold(0xCBF2_9CE4_8422_2325_u64, |sum, pixel| (sum ^ u64::from(pixel)).wrapping_mul(0x0100_0000_01B3))
+    });
+    assert_eq!(sums, [0x74CD_3C9C_9D45_18FA, 0xC7E0_E651_81CB_4A87]);
+}
+
+/// Pixels that differ by more than 10 levels from the cross, in each of 50 pictures.
+fn differences(settings: &Distortion) -> Vec<usize> {
+    let count = |glyph: &Glyph| glyph.pixels.iter().zip(cross().pixels).filter(|(a, b)| a.abs_diff(*b) > 10).count();
+    distorted(settings).iter().map(count).collect()
+}
+
+#[test]
+fn an_elastic_field_bends_single_strokes() {
+    let settings = Distortion { elastic_field: 2.0, elastic_smoothness: 6.0, ..still() };
+    assert!(differences(&settings).iter().all(|&count| count > 50));
+    let original = ink(&cross());
+    assert!(distorted(&settings).iter().all(|glyph| (0.6..1.5).contains(&(ink(glyph) / original))));
+    // The strength is what it says: the root of the mean square, in pixels.
+    let field = elastic::Field::random(64, 2.0, 6.0, &mut rng_for(1, 2, 3));
+    let moved = (0..64 * 64).flat_map(|i| field.at(i % 64, i / 64)).map(|at| (at * 32.0).powi(2)).sum::<f32>();
+    let strength = (moved / (2.0 * 64.0 * 64.0)).sqrt();
+    assert!((1.3..2.7).contains(&strength), "{strength}");
+    // And it is smooth: neighbours move alike.
+    let step = (0..64 * 63).map(|i| (field.at(i % 64, i / 64)[0] - field.at(i % 64, i / 64 + 1)[0]).abs() * 32.0);
+    assert!(step.fold(0.0, f32::max) < 1.5);
+}
+
+#[test]
+fn paper_is_soiled_as_asked() {
+    let paper = |glyph: &Glyph| glyph.pixels[0];
+    let grey = distorted(&Distortion { background: 0.4, ..still() });
+    assert!(grey.iter().all(|glyph| paper(glyph) < 130 && glyph.pixels[32 * 64 + 32] == 255));
+    assert!(grey.iter().filter(|glyph| paper(glyph) > 20).count() > 25);
+    assert!(grey.iter().any(|glyph| paper(glyph).abs_diff(glyph.pixels[64 * 64 - 1]) > 5), "even everywhere");
+
+    let streaked = differences(&Distortion { streaks: 0.8, ..still() });
+    // A dark streak shows on paper, a light one on ink; a light one beside the cross does not show.
+    assert!(streaked.iter().filter(|&&count| count >= 40).count() > 25, "{streaked:?}");
+    assert!(streaked.iter().all(|&count| count <= 3 * 64));
+
+    let specked = differences(&Distortion { speckle: 0.05, ..still() });
+    assert!(specked.iter().filter(|&&count| count > 20).count() > 25, "{specked:?}");
+    assert!(specked.iter().all(|&count| count < 64 * 64 / 20));
+    // Far less than one pixel on average, and yet some pictures get one.
+    let rare = differences(&Distortion { speckle: 0.0002, ..still() });
+    assert!(rare.iter().any(|&count| count > 0) && rare.iter().all(|&count| count <= 1), "{rare:?}");
+}
+
+#[test]
+fn a_threshold_leaves_black_and_white() {
+    let is_bilevel = |glyph: &Glyph| glyph.pixels.iter().all(|pixel| [0, 255].contains(pixel));
+    let share = |threshold| {
+        let settings = Distortion { blur: 0.7, fading: 0.5, threshold, ..still() };
+        distorted(&settings).iter().filter(|glyph| is_bilevel(glyph)).count()
+    };
+    assert_eq!((share(0.0), share(1.0)), (0, 50));
+    assert!((10..40).contains(&share(0.5)), "{}", share(0.5));
+    // The strokes are still there.
+    let settings = Distortion { blur: 0.7, fading: 0.5, threshold: 1.0, ..still() };
+    let original = ink(&cross());
+    assert!(distorted(&settings).iter().all(|glyph| (0.6..1.5).contains(&(ink(glyph) / original))));
+}
+
+#[test]
+fn a_blur_beyond_one_pass_goes_on() {
+    let edge = |blur: f32| {
+        let glyphs = distorted(&Distortion { blur, ..still() });
+        // Three pixels beyond the edge of the vertical stroke.
+        glyphs.iter().map(|glyph| u32::from(glyph.pixels[15 * 64 + 36])).sum::<u32>()
+    };
+    assert_eq!(edge(0.7), 0);
+    assert!(edge(2.0) > 100, "{}", edge(2.0));
+}
+
+#[test]
+fn samples_with_strokes_are_written_anew() {
+    let strokes = crate::dataset::Strokes::from_lines(&[vec![[0.0, 0.0], [10.0, 0.0]], vec![[5.0, -5.0], [5.0, 5.0]]]);
+    let strokes = strokes.unwrap();
+    let written = Sample { glyph: strokes.to_glyph(), strokes: Some(strokes.into()), label: None, source: 0 };
+    let picture = Sample { strokes: None, ..written.clone() };
+    let hand = Distortion { handwriting: Handwriting { rotation: 20.0, ..Handwriting::off() }, ..still() };
+    let one = |sample: &Sample, settings: &Distortion, epoch| render(sample, settings, &mut rng_for(1, epoch, 0));
+    assert_ne!(one(&written, &hand, 0), written.glyph);
+    assert_ne!(one(&written, &hand, 0), one(&written, &hand, 1));
+    assert_eq!(one(&written, &hand, 0), one(&written, &hand, 0));
+    assert_eq!(one(&picture, &hand, 0), picture.glyph);
+    assert_eq!(one(&written, &still(), 0), written.glyph);
+    // A picture goes through the distortion alone, whatever the handwriting.
+    let full = Distortion::default();
+    assert_eq!(one(&picture, &full, 0), distort(&picture.glyph, &full, &mut rng_for(1, 0, 0)));
+}
+
+#[test]
+fn settings_are_read_and_unknown_ones_refused() {
+    let read: Distortion = toml::from_str("speckle = 0.1\n[handwriting]\nslant = 0.5").unwrap();
+    let handwriting = Handwriting { slant: 0.5, ..Handwriting::default() };
+    assert_eq!(read, Distortion { speckle: 0.1, handwriting, ..Distortion::default() });
+    assert!(toml::from_str::<Distortion>("specks = 0.1").unwrap_err().to_string().contains("unknown field `specks`"));
 }

@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use super::elastic::Field;
 use super::{Distortion, normal};
 use crate::dataset::Glyph;
 
@@ -9,7 +10,7 @@ use crate::dataset::Glyph;
 const GRID: usize = 5;
 
 /// Where each output pixel takes its ink from, in units of half the side around the centre:
-/// `source = matrix * output + shift + elastic(output)`.
+/// `source = matrix * output + shift + elastic(output) + field(output)`.
 ///
 /// Random maps are as likely as their inverses, so the inverse map is drawn directly.
 pub(super) struct Map {
@@ -17,11 +18,12 @@ pub(super) struct Map {
     shift: [f32; 2],
     /// Displacement (x, y) of each grid point, row by row; none at all leaves the map affine.
     elastic: [[[f32; 2]; GRID]; GRID],
+    field: Option<Field>,
 }
 
 impl Map {
-    /// A map of the given strengths.
-    pub(super) fn random(settings: &Distortion, rng: &mut impl Rng) -> Self {
+    /// A map of the given strengths onto `side * side` pixels.
+    pub(super) fn random(side: usize, settings: &Distortion, rng: &mut impl Rng) -> Self {
         let (sin, cos) = normal(settings.rotation.to_radians(), rng).sin_cos();
         let (slant_x, slant_y) = (normal(settings.shear, rng), normal(settings.shear, rng));
         let scale = normal(settings.scale, rng);
@@ -38,7 +40,10 @@ impl Map {
         for point in elastic.as_flattened_mut() {
             *point = pair(settings.elastic);
         }
-        Self { matrix, shift, elastic }
+        // Without a field no number is drawn for it: pictures stay what they were before there was one.
+        let field = (settings.elastic_field > 0.0)
+            .then(|| Field::random(side, settings.elastic_field, settings.elastic_smoothness, rng));
+        Self { matrix, shift, elastic, field }
     }
 }
 
@@ -67,6 +72,11 @@ pub(super) fn warp(glyph: &Glyph, side: usize, map: &Map) -> Vec<u8> {
             for (weight, column) in column_weights.iter().zip(&columns) {
                 at[0] += weight * column[0];
                 at[1] += weight * column[1];
+            }
+            if let Some(field) = &map.field {
+                let [dx, dy] = field.at(x, y);
+                at[0] += dx;
+                at[1] += dy;
             }
             source.sample(at[0] * half_source + centre_x, at[1] * half_source + centre_y)
         }));
