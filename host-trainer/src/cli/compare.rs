@@ -31,7 +31,7 @@ pub fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     if let Some(path) = &arguments.out {
         let bytes = match TableFile::of(path) {
             Some(TableFile::Html) => comparison.html().into_bytes(),
-            Some(TableFile::Csv) => comparison.csv()?,
+            Some(TableFile::Csv) => comparison.csv().into_bytes(),
             None => return Err(format!("{}: the name must end in .html or .csv", path.display()).into()),
         };
         write_atomically(path, &bytes)?;

@@ -68,9 +68,9 @@ pub enum ReportError {
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded: {0}")]
     Picture(String),
-    /// A table or document cannot be written.
-    #[error("a table cannot be written: {0}")]
-    Table(String),
+    /// The figures have no JSON form.
+    #[error("the figures cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// What a run came to.
@@ -117,16 +117,16 @@ impl Report {
         let labels: Vec<String> = metrics.per_class.iter().map(|score| score.label.clone()).collect();
         let picture = MatrixPicture::of(matrix);
         let page = page::page(self, &charts, &picture)?;
-        let json = serde_json::to_vec_pretty(metrics).map_err(|error| ReportError::Table(error.to_string()))?;
+        let json = serde_json::to_vec_pretty(metrics)?;
         let parts: [(&str, Vec<u8>); 10] = [
             ("loss.svg", charts.loss.into_bytes()),
             ("accuracy.svg", charts.accuracy.into_bytes()),
             ("learning-rate.svg", charts.learning_rate.into_bytes()),
             ("confusion.png", picture.lettered_png(Scale::Count, &labels, font)?),
             ("confusion-normalized.png", picture.lettered_png(Scale::Share, &labels, font)?),
-            ("confusion.csv", tables::confusion(self)?),
-            ("classes.csv", tables::classes(metrics)?),
-            ("pairs.csv", tables::pairs(metrics)?),
+            ("confusion.csv", tables::confusion(self).into_bytes()),
+            ("classes.csv", tables::classes(metrics).into_bytes()),
+            ("pairs.csv", tables::pairs(metrics).into_bytes()),
             (METRICS_FILE, json),
             ("index.html", page.into_bytes()),
         ];
@@ -238,14 +238,14 @@ mod tests {
         let table = |name| std::fs::read_to_string(folder.path().join(FOLDER).join(name)).unwrap();
         assert_eq!(table("pairs.csv"), "truth,answer,count,share\nは,ほ,2,0.6666666666666666\n");
         assert_eq!(table("confusion.csv").lines().nth(2), Some("は,ほ,2,0.6666666666666666"));
-        assert_eq!(table("classes.csv").lines().nth(1), Some("は,3,1,1,1.0,0.3333333333333333,0.5,0.6666666666666666"));
+        assert_eq!(table("classes.csv").lines().nth(1), Some("は,3,1,1,1,0.3333333333333333,0.5,0.6666666666666666"));
     }
 
     #[test]
     fn a_table_quotes_what_would_break_it() {
         let mut report = hand_made();
         report.metrics.pairs[0].truth = "a,\"b\"\n".to_owned();
-        let text = String::from_utf8(tables::pairs(&report.metrics).unwrap()).unwrap();
+        let text = tables::pairs(&report.metrics);
         assert!(text.contains("\"a,\"\"b\"\"\n\",ほ,2,"), "{text}");
     }
 

@@ -1,57 +1,50 @@
 //! The report's tables as CSV (RFC 4180), for spreadsheets.
 
-use serde::Serialize;
-
+use super::Report;
 use super::metrics::Metrics;
-use super::{Report, ReportError};
-
-/// A cell of the confusion matrix.
-#[derive(Serialize)]
-struct Cell<'a> {
-    truth: &'a str,
-    answer: &'a str,
-    count: usize,
-    share_of_truth: f64,
-}
 
 /// Every cell of the confusion matrix that is not 0, one a line: whole, a matrix of thousands of classes has millions.
-///
-/// # Errors
-/// [`ReportError::Table`] where a row cannot be written.
-pub fn confusion(report: &Report) -> Result<Vec<u8>, ReportError> {
-    let label = |class: u32| report.metrics.per_class[class as usize].label.as_str();
-    csv(report.matrix.cells().map(|(truth, answer, count)| Cell {
-        truth: label(truth),
-        answer: label(answer),
-        count,
-        share_of_truth: report.matrix.share(truth, answer),
-    }))
+pub fn confusion(report: &Report) -> String {
+    let label = |class: u32| report.metrics.per_class[class as usize].label.clone();
+    let rows = report.matrix.cells().map(|(truth, answer, count)| {
+        [label(truth), label(answer), count.to_string(), report.matrix.share(truth, answer).to_string()]
+    });
+    csv(["truth", "answer", "count", "share_of_truth"], rows)
 }
 
 /// The scores of every class.
-///
-/// # Errors
-/// [`ReportError::Table`] where a row cannot be written.
-pub fn classes(metrics: &Metrics) -> Result<Vec<u8>, ReportError> {
-    csv(&metrics.per_class)
+pub fn classes(metrics: &Metrics) -> String {
+    let titles = ["label", "support", "answered", "correct", "precision", "recall", "f1", "accuracy"];
+    let rows = metrics.per_class.iter().map(|score| {
+        let [support, answered, correct] =
+            [score.support, score.answered, score.correct].map(|count| count.to_string());
+        let [precision, recall, f1] = [score.precision, score.recall, score.f1].map(optional);
+        [score.label.clone(), support, answered, correct, precision, recall, f1, score.accuracy.to_string()]
+    });
+    csv(titles, rows)
 }
 
 /// The most frequent mistakes.
-///
-/// # Errors
-/// [`ReportError::Table`] where a row cannot be written.
-pub fn pairs(metrics: &Metrics) -> Result<Vec<u8>, ReportError> {
-    csv(&metrics.pairs)
+pub fn pairs(metrics: &Metrics) -> String {
+    let rows = metrics
+        .pairs
+        .iter()
+        .map(|pair| [pair.truth.clone(), pair.answer.clone(), pair.count.to_string(), pair.share.to_string()]);
+    csv(["truth", "answer", "count", "share"], rows)
 }
 
-/// Rows under the names of their fields.
-///
-/// # Errors
-/// [`ReportError::Table`] where a row cannot be written.
-pub fn csv(rows: impl IntoIterator<Item = impl Serialize>) -> Result<Vec<u8>, ReportError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).map_err(|error| ReportError::Table(error.to_string()))?;
-    }
-    writer.into_inner().map_err(|error| ReportError::Table(error.to_string()))
+/// A value as text; nothing where there is none.
+pub fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// `rows` under `titles`. A cell that holds a comma, a quotation mark or the end of a line is quoted.
+pub fn csv<const N: usize>(titles: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let quoted = |cell: String| {
+        let needs_quotes = cell.contains(['"', ',', '\n', '\r']);
+        if needs_quotes { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    };
+    let line = |row: [String; N]| format!("{}\n", row.map(quoted).join(","));
+    let titles = line(titles.map(str::to_owned));
+    std::iter::once(titles).chain(rows.map(line)).collect()
 }
