@@ -2,8 +2,8 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    ChartBuilder, Circle, DrawingArea, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor, Rectangle,
-    SVGBackend, Text, TextStyle,
+    ChartBuilder, Circle, DrawingArea, EmptyElement, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor,
+    Rectangle, SVGBackend, Text, TextStyle,
 };
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -17,7 +17,7 @@ const SIZE: (u32, u32) = (440, 300);
 /// Height of the legend.
 const LEGEND: u32 = 30;
 /// plotters takes a font's size to be 1.24² times what it writes into the SVG.
-const LETTERING: f64 = 13.0 * 1.24;
+const LETTERING: f64 = 14.0 * 1.24;
 
 const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -144,8 +144,10 @@ impl Chart {
         if (1..end).contains(&float) {
             let rule = vec![(float, low), (float, high)];
             chart.draw_series([PathElement::new(rule, INK.stroke_width(1))])?;
-            let (at, position) = if 2 * float < end { (" QAT", HPos::Left) } else { ("QAT ", HPos::Right) };
-            chart.draw_series([Text::new(at, (float, high), text(position))])?;
+            // Beside the rule, on its roomier side, a little below the top.
+            let (place, position) = if 2 * float < end { (5, HPos::Left) } else { (-5, HPos::Right) };
+            let name = EmptyElement::at((float, high)) + Text::new("QAT", (place, 9), text(position));
+            chart.draw_series([name])?;
         }
         for series in &self.series {
             chart.draw_series(LineSeries::new(series.points.iter().copied(), series.colour.stroke_width(2)))?;
@@ -161,7 +163,7 @@ impl Chart {
         for series in &self.series {
             area.draw(&Rectangle::new([(x, middle - 2), (x + 12, middle + 2)], series.colour.filled()))?;
             area.draw(&Text::new(series.name, (x + 17, middle), text(HPos::Left)))?;
-            x += 34 + 7 * series.name.len() as i32;
+            x += 36 + 7 * series.name.len() as i32;
         }
         Ok(())
     }

@@ -30,7 +30,10 @@ pub fn wilson(hits: usize, count: usize) -> Interval {
     let centre = share + z2 / (2.0 * n);
     let half = Z_95 * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z2 / n;
-    Interval { low: ((centre - half) / scale).max(0.0), high: ((centre + half) / scale).min(1.0) }
+    // At the ends the formula gives 0 and 1, and arithmetic nearly so.
+    let low = if hits == 0 { 0.0 } else { (centre - half) / scale };
+    let high = if hits == count { 1.0 } else { (centre + half) / scale };
+    Interval { low, high }
 }
 
 #[cfg(test)]

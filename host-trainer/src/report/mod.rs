@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use cluster::clusters;
     use confusion::MacroAverage;
-    use interval::wilson;
+    use interval::Interval;
 
     /// A report of two classes with three samples each, of which one は was taken for ほ twice.
     pub(super) fn hand_made() -> Report {
@@ -154,7 +154,7 @@ mod tests {
             form,
             correct,
             top1: correct as f64 / 6.0,
-            top1_interval: wilson(correct, 6),
+            top1_interval: Interval { low: 0.25, high: 0.75 },
             top5: 1.0,
             top10: 1.0,
         };

@@ -128,7 +128,7 @@ fn forms(metrics: &Metrics) -> Markup {
                 p {
                     (agreement.first.title()) " and " (agreement.second.title()) " give the same answer for "
                     (percent(agreement.share)) " of the samples, and differ in "
-                    (grouped((metrics.samples.count - agreement.same) as u64)) "."
+                    (grouped((metrics.samples.count - agreement.same) as u64)) " of them."
                 }
             }
             @if metrics.forms.len() == 1 {
@@ -179,7 +179,7 @@ fn matrices(report: &Report, picture: &MatrixPicture<'_>) -> Result<Markup, Repo
             div.matrices {
                 figure {
                     h3 { "Counts" } (svg(Scale::Count)?)
-                    figcaption { "The darker, the more, on a logarithmic scale." }
+                    figcaption { "The stronger the colour, the more; on a logarithmic scale." }
                 }
                 figure {
                     h3 { "Share of the right class" } (svg(Scale::Share)?)
