@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn components_are_found_across_both_directions() {
-        // 0–1 by either direction, 1–2, and 4–5 apart from them; 3 and 6 with a single mistake stay alone.
-        let found = clusters_of(&[(0, 1, 1), (1, 0, 1), (2, 1, 3), (5, 4, 4), (3, 6, 1)]);
+        // 0–2 by either direction, 1–2, and 4–5 apart from them; 3 and 6 with a single mistake stay alone.
+        let found = clusters_of(&[(0, 2, 1), (2, 0, 1), (2, 1, 3), (5, 4, 4), (3, 6, 1)]);
         let expected = [Cluster { classes: vec![0, 1, 2], mistakes: 5 }, Cluster { classes: vec![4, 5], mistakes: 4 }];
         assert_eq!(found, expected);
     }

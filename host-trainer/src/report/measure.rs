@@ -278,10 +278,11 @@ mod tests {
 
     #[test]
     fn ranks_count_within_their_limits() {
-        let rankings = vec![vec![0, 1, 2], vec![9, 8, 7, 6, 1], vec![9, 8, 7, 6, 5, 4, 2]];
-        let metrics = form_metrics(&Answers { form: Form::Int8, rankings }, &[0, 1, 2]);
-        assert_eq!((metrics.correct, metrics.top5, metrics.top10), (1, 2.0 / 3.0, 1.0));
-        assert_eq!(metrics.top1_interval, wilson(1, 3));
+        // First, second, fifth, sixth.
+        let rankings = vec![vec![0], vec![9, 1], vec![9, 8, 7, 6, 2], vec![9, 8, 7, 6, 5, 3]];
+        let metrics = form_metrics(&Answers { form: Form::Int8, rankings }, &[0, 1, 2, 3]);
+        assert_eq!((metrics.correct, metrics.top1, metrics.top5, metrics.top10), (1, 0.25, 0.75, 1.0));
+        assert_eq!(metrics.top1_interval, wilson(1, 4));
     }
 
     #[test]
