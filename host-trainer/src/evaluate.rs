@@ -128,8 +128,24 @@ pub fn evaluate_checkpoint(
     mode: Mode,
     set: &TestSet,
     device: &Device,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
 ) -> Result<Evaluation, PackingError> {
+    let rankings = rank_by_checkpoint(checkpoint, mode, set, device, progress)?;
+    Ok(Evaluation::of(set, &rankings, &checkpoint.info.classes))
+}
+
+/// The classes that the network of a checkpoint gives each glyph of `set`, from best to worst, at most
+/// [`MAX_TOP_K`]; tells `progress` how many glyphs are done.
+///
+/// # Errors
+/// As [`evaluate_checkpoint`].
+pub fn rank_by_checkpoint(
+    checkpoint: &Checkpoint,
+    mode: Mode,
+    set: &TestSet,
+    device: &Device,
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<Vec<u16>>, PackingError> {
     let info = &checkpoint.info;
     let side = info.preset.side();
     let mut rankings = Vec::with_capacity(set.glyphs.len());
@@ -142,7 +158,7 @@ pub fn evaluate_checkpoint(
         rankings.extend(logits.chunks_exact(info.classes.len()).map(rank));
         progress(rankings.len());
     }
-    Ok(Evaluation::of(set, &rankings, &info.classes))
+    Ok(rankings)
 }
 
 /// Evaluates a package with the device's kernels, on all cores.
@@ -155,17 +171,25 @@ pub fn evaluate_package(
     progress: impl Fn(u64) + Sync,
 ) -> Result<Evaluation, PackingError> {
     let labels: Vec<String> = file.open()?.labels().map(str::to_owned).collect();
-    let parts = set.glyphs.par_chunks(part_length(set.glyphs.len()));
-    let rankings: Vec<_> = parts.map(|part| rank_by_package(file, part, &progress)).collect::<Result<_, _>>()?;
-    let rankings: Vec<Vec<u16>> = rankings.into_iter().flatten().collect();
-    Ok(Evaluation::of(set, &rankings, &labels))
+    Ok(Evaluation::of(set, &rank_by_package(file, set, progress)?, &labels))
 }
 
-fn rank_by_package(
+/// The classes that a package gives each glyph of `set`, from best to worst, at most [`MAX_TOP_K`]; tells `progress`
+/// of every glyph.
+///
+/// # Errors
+/// As [`evaluate_package`].
+pub fn rank_by_package(
     file: &PackageFile,
-    glyphs: &[Glyph],
-    progress: &impl Fn(u64),
+    set: &TestSet,
+    progress: impl Fn(u64) + Sync,
 ) -> Result<Vec<Vec<u16>>, PackingError> {
+    let parts = set.glyphs.par_chunks(part_length(set.glyphs.len()));
+    let rankings: Vec<_> = parts.map(|part| rank_part(file, part, &progress)).collect::<Result<_, _>>()?;
+    Ok(rankings.into_iter().flatten().collect())
+}
+
+fn rank_part(file: &PackageFile, glyphs: &[Glyph], progress: &impl Fn(u64)) -> Result<Vec<Vec<u16>>, PackingError> {
     let package = file.open()?;
     let mut arena = vec![0; package.arena_bytes()];
     let mut recognizer = Recognizer::new(package, &mut arena)?;

@@ -13,6 +13,7 @@
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
 //! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
+//! - [`report`]: a page about a run, its parts, and runs held against each other.
 //! - [`device`]: boards, emulators and the device link.
 //! - [`simulate`]: a board's application in a window of this machine.
 //! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
@@ -32,8 +33,10 @@ pub mod files;
 pub mod label_font;
 pub mod machine;
 pub mod model;
+pub mod numbers;
 pub mod package;
 pub mod quantize;
+pub mod report;
 pub mod simulate;
 pub mod tensors;
 pub mod train;

@@ -69,7 +69,15 @@ impl PackageFile {
     /// # Errors
     /// Where the file cannot be read or is refused.
     pub fn read(path: &Path) -> Result<Self, PackingError> {
-        let file = Self { bytes: AlignedBytes::copy_of(&files::read(path)?), path: path.to_owned() };
+        Self::new(&files::read(path)?, path)
+    }
+
+    /// Checks the bytes of a package; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub fn new(bytes: &[u8], path: &Path) -> Result<Self, PackingError> {
+        let file = Self { bytes: AlignedBytes::copy_of(bytes), path: path.to_owned() };
         file.open()?;
         Ok(file)
     }
@@ -77,7 +85,7 @@ impl PackageFile {
     /// The checked view.
     ///
     /// # Errors
-    /// Where the bytes are refused; [`Self::read`] has ruled that out.
+    /// Where the bytes are refused; [`Self::new`] has ruled that out.
     pub fn open(&self) -> Result<Package<'_>, PackingError> {
         Package::new_checked(self.bytes.as_slice())
             .map_err(|reason| PackingError::Refused { path: self.path.clone(), reason })

@@ -6,6 +6,7 @@
 
 mod answers;
 mod board;
+mod compare;
 mod data;
 mod data_tools;
 mod doctor;
@@ -17,6 +18,7 @@ mod progress;
 mod qat;
 mod quickstart;
 mod recognize;
+mod report;
 mod run;
 mod simulate;
 mod stage;
@@ -49,6 +51,8 @@ enum Command {
     Qat(qat::QatArguments),
     Export(export::ExportArguments),
     Eval(eval::EvalArguments),
+    Report(report::ReportArguments),
+    Compare(compare::CompareArguments),
     Inspect(inspect::InspectArguments),
     Recognize(recognize::RecognizeArguments),
     Verify(verify::VerifyArguments),
@@ -68,6 +72,8 @@ impl Cli {
             Command::Qat(arguments) => qat::run(&arguments),
             Command::Export(arguments) => export::run(&arguments),
             Command::Eval(arguments) => eval::run(&arguments),
+            Command::Report(arguments) => report::run(&arguments),
+            Command::Compare(arguments) => compare::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Recognize(arguments) => recognize::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
