@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Batch, BatchStream, cosine_with_warm_up};
+use super::{Batch, BatchStream, Schedule, ScheduleState};
 use crate::model::{Mode, Network};
 use crate::quantize::{Range, RangeSource};
 use crate::tensors::glyph_tensor;
@@ -65,7 +65,7 @@ pub struct FitSettings {
     pub stage: Stage,
     /// Passes over the data.
     pub epochs: usize,
-    /// Highest learning rate ([`cosine_with_warm_up`]).
+    /// Highest learning rate ([`Schedule::default`]).
     pub learning_rate: f64,
     /// Weight decay of AdamW (Loshchilov and Hutter, 2019).
     pub weight_decay: f32,
@@ -142,7 +142,7 @@ pub fn fit(
         network = entering(next_mode, mode, network);
         mode = next_mode;
 
-        let learning_rate = cosine_with_warm_up(settings.learning_rate, step, steps);
+        let learning_rate = Schedule::default().rate(settings.learning_rate, step, steps, &ScheduleState::default());
         let (glyphs, labels) = tensors(&batch, side, &device);
         let loss = loss_function.forward(network.forward(glyphs, mode), labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);

@@ -11,11 +11,13 @@
 mod batches;
 mod compute;
 mod fit;
+mod optimizer;
 mod run_folder;
 mod schedule;
 
 pub use batches::{Batch, BatchStream, image_to_input};
 pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
 pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
+pub use optimizer::{GradientAccumulator, OptimizerSettings, WeightDecay, clip_by_norm, clip_by_value};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};
-pub use schedule::cosine_with_warm_up;
+pub use schedule::{Schedule, ScheduleState};
