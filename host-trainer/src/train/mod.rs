@@ -10,6 +10,10 @@
 
 mod batches;
 mod compute;
+mod config;
+mod distill;
+mod early_stopping;
+mod ema;
 mod fit;
 mod optimizer;
 mod run_folder;
@@ -17,6 +21,13 @@ mod schedule;
 
 pub use batches::{Batch, BatchStream, image_to_input};
 pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
+pub use config::{
+    ConfigError, DataConfig, DistortionStrength, ModelConfig, QuantizationConfig, RunConfig, StageConfig, TrainConfig,
+    by_name,
+};
+pub use distill::{Distillation, Teacher, TeacherError, distillation_loss};
+pub use early_stopping::{EarlyStopping, EarlyStoppingState, Verdict};
+pub use ema::WeightAverage;
 pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
 pub use optimizer::{GradientAccumulator, OptimizerSettings, WeightDecay, clip_by_norm, clip_by_value};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};

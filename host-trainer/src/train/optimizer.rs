@@ -75,9 +75,7 @@ impl OptimizerSettings {
                 let with_decay = |rate| config.clone().with_weight_decay(rate).build();
                 match decay.weights_only {
                     false => with_decay(decay.rate).into(),
-                    true => {
-                        ModuleOptimizer::from(with_decay(0.0)).with_group(weights(), with_decay(decay.rate), None)
-                    }
+                    true => ModuleOptimizer::from(with_decay(0.0)).with_group(weights(), with_decay(decay.rate), None),
                 }
             }
             Self::Sgd { momentum, nesterov } => {
