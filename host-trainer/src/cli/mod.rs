@@ -11,10 +11,12 @@ mod doctor;
 mod eval;
 mod export;
 mod inspect;
+mod lr_find;
 mod outcome;
 mod progress;
 mod qat;
 mod quickstart;
+mod recipe;
 mod recognize;
 mod run;
 mod simulate;
@@ -44,6 +46,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::TrainArguments),
+    LrFind(lr_find::LrFindArguments),
     Qat(qat::QatArguments),
     Export(export::ExportArguments),
     Eval(eval::EvalArguments),
@@ -61,6 +64,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Train(arguments) => train::run(&arguments),
+            Command::LrFind(arguments) => lr_find::run(&arguments),
             Command::Qat(arguments) => qat::run(&arguments),
             Command::Export(arguments) => export::run(&arguments),
             Command::Eval(arguments) => eval::run(&arguments),

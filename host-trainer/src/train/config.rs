@@ -16,19 +16,22 @@
 //! train` does without a file. Paths are relative to the folder in which `fude` is run. A run keeps the file that came
 //! of it all, [`TrainConfig::to_toml`].
 
+mod edit;
 mod named;
 
 use std::path::{Path, PathBuf};
 
+use burn::optim::GradientsParams;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{Distillation, EarlyStopping, OptimizerSettings, Schedule, WeightDecay};
+use super::{Distillation, EarlyStopping, OptimizerSettings, Schedule, WeightDecay, clip_by_norm, clip_by_value};
 use crate::dataset::{DataSpec, Distortion};
 use crate::files::{self, FileError};
-use crate::model::Preset;
+use crate::model::{Network, Preset};
 
+pub use edit::set_learning_rate;
 pub use named::by_name;
 use named::{Fault, from_table};
 
@@ -220,6 +223,18 @@ impl StageConfig {
     /// How much, and which, weights decay.
     pub const fn decay(&self) -> WeightDecay {
         WeightDecay { rate: self.weight_decay, weights_only: self.decay_weights_only }
+    }
+
+    /// The gradients of `network` clipped, by value and then by norm, where the stage says so.
+    pub fn clip(&self, gradients: GradientsParams, network: &Network) -> GradientsParams {
+        let gradients = match self.clip_value {
+            Some(limit) => clip_by_value(gradients, network, limit),
+            None => gradients,
+        };
+        match self.clip_norm {
+            Some(limit) => clip_by_norm(gradients, network, limit),
+            None => gradients,
+        }
     }
 
     /// The first value without a meaning, as (key, problem).

@@ -70,6 +70,13 @@ pub struct Teacher {
     weight: f64,
 }
 
+/// Learning from the run in `teacher`, with the default numbers.
+impl From<PathBuf> for Distillation {
+    fn from(teacher: PathBuf) -> Self {
+        Self { teacher, temperature: default_temperature(), weight: default_weight() }
+    }
+}
+
 impl Distillation {
     /// What is wrong with the numbers, as `key: reason`.
     ///

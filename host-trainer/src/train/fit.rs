@@ -174,7 +174,7 @@ fn entering(to: Mode, from: Mode, mut network: Network) -> Network {
     network
 }
 
-fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
+pub(super) fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
     let labels: Vec<i32> = batch.labels.iter().map(|&label| label as i32).collect();
     let count = labels.len();
     (glyph_tensor(&batch.pixels, side, device), Tensor::from_data(TensorData::new(labels, [count]), device))

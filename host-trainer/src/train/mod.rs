@@ -15,6 +15,7 @@ mod distill;
 mod early_stopping;
 mod ema;
 mod fit;
+mod lr_find;
 mod optimizer;
 mod run_folder;
 mod schedule;
@@ -23,12 +24,13 @@ pub use batches::{Batch, BatchStream, image_to_input};
 pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
 pub use config::{
     ConfigError, DataConfig, DistortionStrength, ModelConfig, QuantizationConfig, RunConfig, StageConfig, TrainConfig,
-    by_name,
+    by_name, set_learning_rate,
 };
 pub use distill::{Distillation, Teacher, TeacherError, distillation_loss};
 pub use early_stopping::{EarlyStopping, EarlyStoppingState, Verdict};
 pub use ema::WeightAverage;
 pub use fit::{EpochReport, FitSettings, Stage, TrainError, fit};
+pub use lr_find::{RATES, RangeTest, RatePoint, range_test};
 pub use optimizer::{GradientAccumulator, OptimizerSettings, WeightDecay, clip_by_norm, clip_by_value};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};
 pub use schedule::{Schedule, ScheduleState};

@@ -10,7 +10,8 @@ use fude_trainer::train::{FitSettings, RunInfo, Stage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub const PRESETS: [Preset; 4] = [Preset::Nano, Preset::Micro, Preset::Small, Preset::Reference];
+pub const PRESETS: [Preset; 6] =
+    [Preset::Nano, Preset::Micro, Preset::Small, Preset::Reference, Preset::Residual, Preset::ResidualSeparable];
 /// Classes of the networks here: few, so that little is computed.
 pub const CLASSES: usize = 5;
 
