@@ -133,7 +133,10 @@ fn plot(test: &RangeTest) -> Result<String, CliError> {
     {
         let area = SVGBackend::with_string(&mut svg, PLOT).into_drawing_area();
         area.fill(&WHITE)?;
+        let suggestion = test.suggestion().map_or("none".to_owned(), |rate| format!("{rate:e}"));
+        let caption = format!("Loss of each batch (grey), its mean (blue), suggestion {suggestion} (orange)");
         let mut chart = ChartBuilder::on(&area)
+            .caption(caption, ("sans-serif", 16))
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(52)

@@ -93,21 +93,21 @@ pub struct StageArguments {
 }
 
 impl RecipeArguments {
-    /// The configuration file with these options on top, and those of `stage` on that of the stages which `pick` picks.
+    /// The configuration file, or the defaults, with these options on top and `options` on the stage that `stage` picks.
     ///
     /// # Errors
     /// Where the file cannot be read, or a value has no meaning.
     pub fn resolve(
         &self,
-        stage: &StageArguments,
-        pick: fn(&mut TrainConfig) -> &mut StageConfig,
+        options: &StageArguments,
+        stage: fn(&mut TrainConfig) -> &mut StageConfig,
     ) -> Result<TrainConfig, ConfigError> {
         let mut config = match &self.config {
             Some(path) => TrainConfig::read(path)?,
             None => TrainConfig::default(),
         };
         self.apply(&mut config);
-        stage.apply(pick(&mut config));
+        options.apply(stage(&mut config));
         config.check(Path::new("command line"))?;
         Ok(config)
     }

@@ -36,7 +36,7 @@ pub use named::by_name;
 use named::{Fault, from_table};
 
 /// Everything that decides what a run trains.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainConfig {
     /// The run as a whole.
@@ -48,7 +48,6 @@ pub struct TrainConfig {
     /// The float stage: `fude train`.
     pub float: StageConfig,
     /// The quantisation-aware stage: `fude qat`.
-    #[serde(default = "StageConfig::qat")]
     pub qat: StageConfig,
     /// What only the quantisation-aware stage has.
     pub quantization: QuantizationConfig,
@@ -144,6 +143,19 @@ pub struct QuantizationConfig {
     pub learn_ranges: bool,
 }
 
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            run: RunConfig::default(),
+            model: ModelConfig::default(),
+            data: DataConfig::default(),
+            float: StageConfig::default(),
+            qat: StageConfig::qat(),
+            quantization: QuantizationConfig::default(),
+        }
+    }
+}
+
 impl Default for RunConfig {
     fn default() -> Self {
         Self { name: None, seed: 1 }
@@ -185,11 +197,11 @@ pub enum ConfigError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is not TOML.
-    #[error("{path}: {reason}")]
+    #[error("{path}: {reason}; the file is no TOML")]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What the parser said, with line and column.
+        /// The line, and what the parser said.
         reason: String,
     },
     /// No section, or not this one, has such a key.
@@ -297,8 +309,11 @@ impl TrainConfig {
         let bytes = files::read(path)?;
         let syntax = |reason: String| ConfigError::Syntax { path: path.to_owned(), reason };
         let text = std::str::from_utf8(&bytes).map_err(|error| syntax(error.to_string()))?;
-        let table: Table =
-            text.parse().map_err(|error: toml::de::Error| syntax(error.to_string().trim().to_owned()))?;
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            syntax(format!("line {line}: {}", error.message().replace('\n', ", ")))
+        })?;
         let config = Self::from_table(table).map_err(|fault| fault.at(path))?;
         config.check(path)?;
         Ok(config)
@@ -328,8 +343,7 @@ impl TrainConfig {
 
     /// The defaults with the sections of `given` laid over them, key by key.
     fn from_table(given: Table) -> Result<Self, Fault> {
-        let defaults = Self { qat: StageConfig::qat(), ..Self::default() };
-        let mut table = Table::try_from(defaults).expect("every value has a form in TOML");
+        let mut table = Table::try_from(Self::default()).expect("every value has a form in TOML");
         for (name, section) in given {
             match (table.get_mut(&name), section) {
                 (Some(Value::Table(known)), Value::Table(given)) => known.extend(given),

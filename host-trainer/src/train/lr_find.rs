@@ -122,7 +122,8 @@ pub fn range_test(
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         losses.push(f64::from(loss.into_scalar::<f32>()));
         if let Some(gradients) = accumulator.add(&network, gradients) {
-            network = optimizer.step(rate, network.clone(), stage.clip(gradients, &network));
+            let gradients = stage.clip(gradients, &network);
+            network = optimizer.step(rate, network, gradients);
             test.record(losses.iter().sum::<f64>() / losses.len() as f64);
             losses.clear();
             test.points().last().into_iter().for_each(&mut progress);

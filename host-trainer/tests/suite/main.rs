@@ -16,6 +16,7 @@ mod lowering;
 mod networks;
 mod packages;
 mod ranges;
+mod recipe;
 mod run_folder;
 mod simulate;
 mod trained;
