@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 
 use super::CliError;
 use super::progress::bar;
 use crate::dataset::{
     ClassList, DataManifest, DataSpec, Dataset, DatasetError, Distortion, GRADE1, Glyph, LoadOptions, Sample, Share,
-    SplitPart, SplitPlan, Splits, render, rng_for,
+    SplitPart, SplitPlan, SplitRule, Splits, render, rng_for,
 };
 use crate::evaluate::TestSet;
 
@@ -48,17 +48,6 @@ pub enum Part {
     Training,
     /// What was held back.
     HeldBack,
-}
-
-/// What is kept together when data is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SplitRule {
-    /// Every class gives its share.
-    Stratified,
-    /// Every source (a sheet, a writer, a font) is held back whole or not at all.
-    BySource,
-    /// The random split of earlier work on ETL9G: 485,759 / 60,721 / 60,720 samples, or these proportions of the data.
-    EarlierWork,
 }
 
 /// All of the data, divided.

@@ -13,10 +13,12 @@ mod doctor;
 mod eval;
 mod export;
 mod inspect;
+mod lr_find;
 mod outcome;
 mod progress;
 mod qat;
 mod quickstart;
+mod recipe;
 mod recognize;
 mod report;
 mod run;
@@ -48,6 +50,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::TrainArguments),
+    LrFind(lr_find::LrFindArguments),
     Qat(qat::QatArguments),
     Export(export::ExportArguments),
     Eval(eval::EvalArguments),
@@ -69,6 +72,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Train(arguments) => train::run(&arguments),
+            Command::LrFind(arguments) => lr_find::run(&arguments),
             Command::Qat(arguments) => qat::run(&arguments),
             Command::Export(arguments) => export::run(&arguments),
             Command::Eval(arguments) => eval::run(&arguments),

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::data::{DataArguments, at_least_one};
+use super::data::DataArguments;
+use super::recipe::{RecipeArguments, StageArguments};
 use super::stage::{CheckpointArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
 use crate::train::{ComputeChoice, FitSettings, RunFolder, RunLock, Stage, compute_device};
@@ -12,20 +13,16 @@ use crate::train::{ComputeChoice, FitSettings, RunFolder, RunLock, Stage, comput
 /// Continue a float run with quantisation-aware training.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  fude qat runs/kanji --data fonts:/usr/share/fonts --characters grade1
-  fude qat runs/digits --data idx:train-images-idx3-ubyte.gz --hold-back 10000 --epochs 1 --learn-ranges")]
+  fude qat runs/kanji
+  fude qat runs/digits --epochs 1 --learn-ranges")]
 pub struct QatArguments {
     /// Folder that `fude train` wrote.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     #[command(flatten)]
-    pub data: DataArguments,
-    /// Passes over the data.
-    #[arg(long, default_value_t = 12, value_parser = at_least_one())]
-    pub epochs: usize,
-    /// Highest learning rate.
-    #[arg(long, default_value_t = 5e-4)]
-    pub learning_rate: f64,
+    pub recipe: RecipeArguments,
+    #[command(flatten)]
+    pub stage: StageArguments,
     /// Learn the activation ranges after they have been observed, instead of freezing them.
     #[arg(long)]
     pub learn_ranges: bool,
@@ -45,36 +42,36 @@ pub fn run(arguments: &QatArguments) -> Result<Outcome, CliError> {
 /// Trains and writes the run.
 pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     let folder = RunFolder::new(&arguments.run);
-    let seed = folder.read_info()?.seed;
-    let device = compute_device(arguments.device, seed)?;
-    let checkpoint = folder.read_float(&device)?;
-    let (dataset, validation) = arguments.data.load_divided(true)?.training_and_validation();
-    if dataset.classes.labels() != checkpoint.info.classes {
-        let (found, expected) = (dataset.classes.len(), checkpoint.info.classes.len());
+    let mut info = folder.read_info()?;
+    // What `fude train` was given, unless another file is named.
+    let recipe = RecipeArguments {
+        config: arguments.recipe.config.clone().or_else(|| Some(folder.config())),
+        ..arguments.recipe.clone()
+    };
+    let mut config = recipe.resolve(&arguments.stage, |config| &mut config.qat)?;
+    if config.model.preset != info.preset {
+        let found =
+            config.model.preset.to_possible_value().map_or(String::new(), |preset| preset.get_name().to_owned());
+        return Err(format!("{}: the run is of another preset than {found}", arguments.run.display()).into());
+    }
+    config.quantization.learn_ranges |= arguments.learn_ranges;
+    let device = compute_device(arguments.device, info.seed)?;
+    let network = folder.read_float(&device)?.network;
+    let (dataset, validation) = DataArguments::from(&config.data).load_divided(true)?.training_and_validation();
+    if dataset.classes.labels() != info.classes {
+        let (found, expected) = (dataset.classes.len(), info.classes.len());
         return Err(format!(
             "{}: the data has other classes ({found}) than the run ({expected}); give the data of `fude train`",
             arguments.run.display()
         )
         .into());
     }
-    let settings = FitSettings {
-        stage: Stage::Qat { learn_ranges: arguments.learn_ranges },
-        epochs: arguments.epochs,
-        learning_rate: arguments.learning_rate,
-        weight_decay: 0.0,
-        label_smoothing: checkpoint.info.float.label_smoothing,
-    };
-    let mut info = checkpoint.info;
-    info.qat = Some(settings);
+    let stage = Stage::Qat { learn_ranges: config.quantization.learn_ranges };
+    let settings = FitSettings { stage, config: config.qat.clone() };
+    info.qat = Some(settings.clone());
     (info.samples, info.validation) = (dataset.samples.len(), validation.samples.len());
+    (info.distortion, info.sampling) = (config.data.distortion, config.data.sampling.clone());
     let lock = RunLock::take(folder.path())?;
-    run_stage(
-        (&folder, &lock),
-        info,
-        &settings,
-        checkpoint.network,
-        [dataset, validation],
-        &device,
-        &arguments.checkpoints,
-    )
+    folder.write_config(&config)?;
+    run_stage((&folder, &lock), info, settings, network, [dataset, validation], &device, &arguments.checkpoints)
 }

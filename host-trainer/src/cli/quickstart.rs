@@ -15,18 +15,18 @@ use super::export::{ExportArguments, LabelFontChoice, export};
 use super::outcome::{grouped, percent, rows};
 use super::progress::say;
 use super::qat::{QatArguments, qat};
+use super::recipe::{RecipeArguments, StageArguments};
 use super::stage::CheckpointArguments;
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
 use crate::card;
-use crate::dataset::{DataSpec, Sampling};
+use crate::dataset::DataSpec;
 use crate::device::board::{Board, Status};
 use crate::device::firmware::Firmware;
 use crate::files::{self, write_atomically};
 use crate::label_font::DEFAULT_FACE;
 use crate::machine::{FONT_FOLDER, FontFiles};
-use crate::model::Preset;
 use crate::package::PackageFile;
 use crate::train::ComputeChoice;
 use crate::verify::{BoardOutcome, Comparison};
@@ -133,9 +133,8 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
     say("2/5  quantisation-aware training");
     let qat_arguments = QatArguments {
         run: arguments.out.clone(),
-        data: training.clone(),
-        epochs: arguments.qat_epochs,
-        learning_rate: 5e-4,
+        recipe: RecipeArguments::default(),
+        stage: StageArguments { epochs: Some(arguments.qat_epochs), ..StageArguments::default() },
         learn_ranges: false,
         device: arguments.device,
         checkpoints: checkpoints(),
@@ -212,16 +211,10 @@ fn data(fonts: Vec<PathBuf>) -> DataArguments {
 
 fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> TrainArguments {
     TrainArguments {
-        data,
+        recipe: RecipeArguments { data: data.data, characters: data.characters, ..RecipeArguments::default() },
+        stage: StageArguments { epochs: Some(arguments.epochs), ..StageArguments::default() },
         out: arguments.out.clone(),
         name: Some("quickstart".to_owned()),
-        preset: Preset::Small,
-        epochs: arguments.epochs,
-        batch: 64,
-        learning_rate: 4e-3,
-        seed: 1,
-        mild: false,
-        sampling: Sampling::Uniform,
         device: arguments.device,
         checkpoints: checkpoints(),
     }

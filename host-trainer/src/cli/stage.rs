@@ -99,27 +99,30 @@ impl StageOutcome {
 pub fn run_stage(
     (folder, _lock): (&RunFolder, &RunLock),
     info: RunInfo,
-    settings: &FitSettings,
+    settings: FitSettings,
     network: Network,
     [dataset, held_back]: [Dataset; 2],
     device: &Device,
     arguments: &CheckpointArguments,
 ) -> Result<StageOutcome, CliError> {
-    let description = description(&info, settings, &[&dataset, &held_back])?;
+    let description = description(&info, &settings, &[&dataset, &held_back])?;
     let validation = (!held_back.samples.is_empty()).then(|| preprocessed(&held_back, &info)).transpose()?;
-    let strength = if info.mild { Distortion::mild() } else { Distortion::default() };
+    let config = &settings.config;
+    let input = (info.preset.side(), info.preprocessing);
+    let teacher = config.distillation.as_ref().map(|from| from.teacher(&info.classes, input, device)).transpose()?;
     let stream = BatchStream {
         preprocessing: info.preprocessing,
         side: info.preset.side(),
-        batch_size: info.batch,
+        batch_size: config.batch * config.accumulate,
         // Another stage sees other distortions.
         seed: info.seed ^ u64::from(settings.stage != Stage::Float) << 32,
-        distortion: Distortion { side: glyph_side(&dataset.samples), ..strength },
+        distortion: Distortion { side: glyph_side(&dataset.samples), ..info.distortion.distortion() },
         sampling: info.sampling.clone(),
         dataset: Arc::new(dataset),
     };
     let parameters = network.num_params();
-    let mut training = Training::new(network, stream, validation, *settings, description.clone(), device)?;
+    let mut training =
+        Training::new(network, stream, validation, settings.clone(), teacher, description.clone(), device)?;
     let checkpoints = Checkpoints::new(folder.path(), settings.stage);
     if let Some((path, state)) = start(&checkpoints, arguments)? {
         state.check(&description, &path)?;
@@ -133,7 +136,7 @@ pub fn run_stage(
         say(&format!("going on from step {} ({})", state.progress.step, path.display()));
         training = training.resumed(&state)?;
     }
-    let (parameters, epochs, device) = (parameters, settings.epochs, device_name(device));
+    let (parameters, epochs, device) = (parameters, config.epochs, device_name(device));
     say(&format!(
         "{parameters} parameters, {} samples, {} classes, {epochs} epochs, {device}",
         info.samples,
@@ -143,7 +146,7 @@ pub fn run_stage(
     let mut watch = Watch {
         bar: bar(steps, "training (batches)"),
         steps,
-        epochs: settings.epochs,
+        epochs: config.epochs,
         stage: settings.stage,
         folder,
         checkpoints,
@@ -282,6 +285,10 @@ impl Observer for Watch<'_> {
             self.say(progress, &line);
         }
         Ok(())
+    }
+
+    fn best(&mut self) -> Result<TrainingState, CliError> {
+        Ok(self.checkpoints.read(&self.checkpoints.best())?)
     }
 
     fn save(&mut self, state: &TrainingState, is_best: bool) -> Result<(), CliError> {

@@ -50,7 +50,7 @@ pub use sample_source::{NamedSample, SampleSource};
 pub use sampling::Sampling;
 pub use source::{DataSpec, LoadOptions};
 pub use split::{Share, split_off};
-pub use splits::{SplitPart, SplitPlan, Splits};
+pub use splits::{SplitPart, SplitPlan, SplitRule, Splits};
 pub use strokes::{SPAN, Strokes};
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::ValueEnum;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,18 @@ pub enum SplitPlan {
         test: Share,
     },
     /// At random, in the proportions of earlier work.
+    EarlierWork,
+}
+
+/// What is kept together when data is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitRule {
+    /// Every class gives its share.
+    Stratified,
+    /// Every source (a sheet, a writer, a font) is held back whole or not at all.
+    BySource,
+    /// The random split of earlier work on ETL9G: 485,759 / 60,721 / 60,720 samples, or these proportions of the data.
     EarlierWork,
 }
 

@@ -53,6 +53,8 @@ pub enum Operation {
     Add {
         /// The other tensor.
         other: usize,
+        /// What is applied to the sum.
+        activation: Activation,
     },
 }
 
@@ -63,6 +65,15 @@ pub struct Node {
     pub operation: Operation,
     /// Index of the tensor that is read.
     pub input: usize,
+}
+
+/// A tensor of which some elements are zeroed while training (Srivastava et al. 2014).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropout {
+    /// Index of the tensor.
+    pub tensor: usize,
+    /// Elements of a thousand that are zeroed; the others are scaled up, so that their sum is expected to stay.
+    pub permille: u16,
 }
 
 /// Extents of a tensor.
@@ -83,18 +94,26 @@ pub struct Architecture {
     pub input: Shape,
     /// Nodes in the order in which they are computed; the last gives the logits.
     pub nodes: Vec<Node>,
+    /// Dropout, which is no node: a trained network computes without it.
+    pub dropout: Vec<Dropout>,
 }
 
 impl Architecture {
     /// An architecture without nodes, for square glyphs of `side` pixels.
     pub fn new(side: usize) -> Self {
-        Self { input: Shape { height: side, width: side, channels: 1 }, nodes: Vec::new() }
+        Self { input: Shape { height: side, width: side, channels: 1 }, nodes: Vec::new(), dropout: Vec::new() }
     }
 
     /// Appends a node that reads tensor `input`; returns the index of the tensor that it writes.
     pub fn push(&mut self, input: usize, operation: Operation) -> usize {
         self.nodes.push(Node { operation, input });
         self.nodes.len()
+    }
+
+    /// Zeroes `permille` of a thousand elements of `tensor` while training. It is for whatever reads the tensor; an
+    /// activation range is observed before it.
+    pub fn drop_out(&mut self, tensor: usize, permille: u16) {
+        self.dropout.push(Dropout { tensor, permille });
     }
 
     /// Extents of all tensors, the input first.
@@ -134,7 +153,7 @@ impl Operation {
     /// What is applied to the node's result.
     pub const fn activation(&self) -> Activation {
         match self {
-            Self::Convolution { activation, .. } => *activation,
+            Self::Convolution { activation, .. } | Self::Add { activation, .. } => *activation,
             Self::Depthwise { .. } => Activation::Relu,
             _ => Activation::Linear,
         }

@@ -6,9 +6,11 @@
 //! it. One description, so trainer and device cannot drift apart.
 
 mod architecture;
+mod dropout;
 mod network;
 mod presets;
 
-pub use architecture::{Activation, Architecture, Node, Operation, Shape};
+pub use architecture::{Activation, Architecture, Dropout, Node, Operation, Shape};
+pub use dropout::DropoutKey;
 pub use network::{Layer, Mode, Network};
-pub use presets::Preset;
+pub use presets::{Preset, WrongClasses};

@@ -6,7 +6,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, activation};
 
-use super::{Activation, Architecture, Operation};
+use super::{Activation, Architecture, DropoutKey, Operation};
 use crate::quantize::{Range, RangeKind, RangeSource, fake_quantize_weights};
 
 /// How a forward pass computes.
@@ -67,14 +67,20 @@ impl Network {
 
     /// Logits `[batch, classes]` of glyphs `[batch, 1, height, width]` with ink 1 on 0.
     pub fn forward(&self, glyphs: Tensor<4>, mode: Mode) -> Tensor<2> {
-        let mut tensors = self.forward_all(glyphs, mode);
-        let logits = tensors.pop().expect("an architecture has nodes");
-        let [batch, classes, ..] = logits.dims();
-        logits.reshape([batch, classes])
+        logits(self.forward_all(glyphs, mode))
+    }
+
+    /// The same in a step of training: with the architecture's dropout, whose masks are drawn from `key`.
+    pub fn forward_training(&self, glyphs: Tensor<4>, mode: Mode, key: DropoutKey) -> Tensor<2> {
+        logits(self.compute(glyphs, mode, Some(key)))
     }
 
     /// All tensors of a forward pass, the input first, each `[batch, channels, height, width]`.
     pub fn forward_all(&self, glyphs: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
+        self.compute(glyphs, mode, None)
+    }
+
+    fn compute(&self, glyphs: Tensor<4>, mode: Mode, dropout: Option<DropoutKey>) -> Vec<Tensor<4>> {
         let mut tensors = vec![glyphs];
         let mut layers = self.layers.iter();
         for (node, range) in self.architecture.nodes.iter().zip(&self.ranges) {
@@ -86,15 +92,27 @@ impl Network {
                 }
                 Operation::GlobalAverage => input.mean_dims(&[2, 3]),
                 Operation::Gate { gate } => input * tensors[gate].clone(),
-                Operation::Add { other } => input + tensors[other].clone(),
+                Operation::Add { other, activation } => activate(input + tensors[other].clone(), activation),
             };
-            tensors.push(match mode {
+            let result = match mode {
                 Mode::FakeQuantized(source) => range.fake_quantize(result, source),
                 Mode::Float | Mode::Folded => result,
+            };
+            let dropped = dropout.zip(self.architecture.dropout.iter().find(|dropped| dropped.tensor == tensors.len()));
+            tensors.push(match dropped {
+                Some((key, dropped)) => key.apply(result, *dropped),
+                None => result,
             });
         }
         tensors
     }
+}
+
+/// The last tensor as `[batch, classes]`.
+fn logits(mut tensors: Vec<Tensor<4>>) -> Tensor<2> {
+    let logits = tensors.pop().expect("an architecture has nodes");
+    let [batch, classes, ..] = logits.dims();
+    logits.reshape([batch, classes])
 }
 
 impl Layer {

@@ -1,11 +1,15 @@
 //! Architectures with a name.
 
+mod residual;
+mod separable;
+
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::{Activation, Architecture, Operation};
 
-/// A named architecture: depthwise-separable blocks with squeeze-and-excitation, pooled into a dense head.
+/// A named architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -17,17 +21,24 @@ pub enum Preset {
     Small,
     /// 64×64 pixels, 15 M multiply-accumulates: thousands of kanji.
     Reference,
+    /// 32×32 pixels, 44 M multiply-accumulates: residual stages with dropout, for alphabets.
+    Residual,
+    /// 32×32 pixels, 7 M multiply-accumulates: the same of depthwise-separable convolutions.
+    ResidualSeparable,
+    /// The residual network for the 47 classes of EMNIST Balanced.
+    EmnistBalanced,
+    /// The residual network for the 62 classes of EMNIST ByClass.
+    EmnistByclass,
 }
 
-/// One depthwise-separable block.
-struct Block {
-    channels: usize,
-    stride: usize,
-    attention: bool,
-}
-
-const fn block(channels: usize, stride: usize, attention: bool) -> Block {
-    Block { channels, stride, attention }
+/// Data of another number of classes than the preset is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the data has {found} classes, this preset is for {expected}; take `--preset residual` for any number of them")]
+pub struct WrongClasses {
+    /// Classes of the data.
+    pub found: usize,
+    /// Classes of the preset.
+    pub expected: usize,
 }
 
 impl Preset {
@@ -35,7 +46,7 @@ impl Preset {
     pub const fn side(self) -> usize {
         match self {
             Self::Nano => 24,
-            Self::Micro => 32,
+            Self::Micro | Self::Residual | Self::ResidualSeparable | Self::EmnistBalanced | Self::EmnistByclass => 32,
             Self::Small => 48,
             Self::Reference => 64,
         }
@@ -43,72 +54,54 @@ impl Preset {
 
     /// Longer side of the ink's box in the input glyph, in pixels.
     pub const fn longer_side(self) -> u16 {
-        match self {
-            Self::Nano => 21,
-            Self::Micro => 28,
-            Self::Small => 42,
-            Self::Reference => 54,
+        match self.side() {
+            24 => 21,
+            32 => 28,
+            48 => 42,
+            _ => 54,
         }
+    }
+
+    /// Refuses data that the preset is not for.
+    ///
+    /// # Errors
+    /// [`WrongClasses`].
+    pub const fn check_classes(self, found: usize) -> Result<(), WrongClasses> {
+        let expected = match self {
+            Self::EmnistBalanced => 47,
+            Self::EmnistByclass => 62,
+            _ => found,
+        };
+        if found == expected { Ok(()) } else { Err(WrongClasses { found, expected }) }
     }
 
     /// The architecture for `classes` classes.
     pub fn architecture(self, classes: usize) -> Architecture {
-        let (stem, blocks): (usize, &[Block]) = match self {
-            Self::Nano => (8, &[block(16, 1, false), block(32, 2, false), block(32, 1, true)]),
-            Self::Micro => (16, &[block(32, 1, false), block(64, 2, false), block(64, 1, true)]),
-            Self::Small => (
-                16,
-                &[
-                    block(32, 1, false),
-                    block(64, 2, false),
-                    block(64, 1, true),
-                    block(128, 2, true),
-                    block(128, 1, true),
-                ],
-            ),
-            Self::Reference => (
-                32,
-                &[
-                    block(64, 1, false),
-                    block(128, 2, false),
-                    block(128, 1, true),
-                    block(256, 2, true),
-                    block(256, 1, true),
-                ],
-            ),
-        };
         let mut architecture = Architecture::new(self.side());
-        let mut tensor = architecture.push(0, convolution(stem, 3, 2, 1));
-        let mut channels = stem;
-        for block in blocks {
-            tensor = push_block(&mut architecture, tensor, channels, block);
-            channels = block.channels;
-        }
-        let pooled = architecture.push(tensor, Operation::GlobalAverage);
-        architecture.push(pooled, dense(classes, Activation::Linear));
+        let features = match self {
+            Self::Nano | Self::Micro | Self::Small | Self::Reference => separable::features(self, &mut architecture),
+            Self::Residual | Self::EmnistBalanced | Self::EmnistByclass => {
+                residual::features(&mut architecture, residual::Convolutions::Full)
+            }
+            Self::ResidualSeparable => residual::features(&mut architecture, residual::Convolutions::Separable),
+        };
+        architecture.push(features, dense(classes, Activation::Linear));
         architecture
     }
 }
 
-fn push_block(architecture: &mut Architecture, input: usize, channels: usize, block: &Block) -> usize {
-    let spatial = architecture.push(input, Operation::Depthwise { size: 3, stride: block.stride, padding: 1 });
-    let mut tensor = architecture.push(spatial, convolution(block.channels, 1, 1, 0));
-    if block.attention {
-        let squeezed = architecture.push(tensor, Operation::GlobalAverage);
-        let hidden = architecture.push(squeezed, dense(block.channels / 4, Activation::Relu));
-        let gate = architecture.push(hidden, dense(block.channels, Activation::HardSigmoid));
-        tensor = architecture.push(tensor, Operation::Gate { gate });
-    }
-    if block.stride == 1 && block.channels == channels {
-        tensor = architecture.push(tensor, Operation::Add { other: input });
-    }
-    tensor
-}
-
-const fn convolution(channels: usize, size: usize, stride: usize, padding: usize) -> Operation {
-    Operation::Convolution { channels, size, stride, padding, batch_norm: true, activation: Activation::Relu }
+/// A convolution with batch normalisation.
+const fn convolution(channels: usize, size: usize, stride: usize, activation: Activation) -> Operation {
+    Operation::Convolution { channels, size, stride, padding: size / 2, batch_norm: true, activation }
 }
 
 const fn dense(channels: usize, activation: Activation) -> Operation {
     Operation::Convolution { channels, size: 1, stride: 1, padding: 0, batch_norm: false, activation }
 }
+
+const fn depthwise(stride: usize) -> Operation {
+    Operation::Depthwise { size: 3, stride, padding: 1 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -117,10 +117,10 @@ pub fn lower(network: &Network, source: RangeSource) -> Result<Lowered, LowerErr
                 let (shift, multipliers) = fixed_point(index, &[scale])?;
                 Operator::Gate { gate: gate as u8, multiplier: multipliers[0], shift }
             }
-            Operation::Add { other } => {
+            Operation::Add { other, activation } => {
                 let scales = [from.scale, grids[other].scale].map(|scale| f64::from(scale) / f64::from(to.scale));
                 let (shift, [a, b]) = addition_fixed_point(index, scales)?;
-                let bounds = (i16::from(i8::MIN), i16::from(i8::MAX));
+                let bounds = bounds(activation, &output);
                 Operator::Add { other: other as u8, multipliers: (a, b), shift, bounds }
             }
         };
@@ -140,6 +140,13 @@ fn tensor(shape: &Shape, grid: &Grid, element: ElementType) -> Tensor {
         scale: grid.scale,
         offset: 0,
     }
+}
+
+/// Bounds of an output: a fused ReLU ends at the integer of zero.
+fn bounds(activation: Activation, output: &Tensor) -> (i16, i16) {
+    let (min, max) = output.element.range();
+    let min = if activation == Activation::Relu { i32::from(output.zero_point) } else { min };
+    (min as i16, max as i16)
 }
 
 fn with_weights(operation: &Operation, input: &Tensor, parameters: Parameters) -> Operator {
@@ -228,10 +235,8 @@ impl IntegerWeights {
         output: &Tensor,
         operation: &Operation,
     ) -> Parameters {
-        let (min, max) = output.element.range();
-        let min = if rule.activation == Activation::Relu { i32::from(output.zero_point) } else { min };
         let offset = builder.push_parameters(&self.bias, &multipliers, &self.device_order(operation));
-        Parameters { offset, shift, bounds: (min as i16, max as i16) }
+        Parameters { offset, shift, bounds: bounds(rule.activation, output) }
     }
 
     /// `[out][row][column][in]` for convolutions, `[row][column][channel]` for depthwise ones.

@@ -335,7 +335,6 @@ fn method(metrics: &Metrics) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::super::tests::hand_made;
-    use super::*;
 
     #[test]
     fn every_section_is_there_and_nothing_is_fetched() {

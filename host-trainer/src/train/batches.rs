@@ -24,6 +24,14 @@ pub struct Batch {
     pub labels: Vec<u32>,
 }
 
+impl Batch {
+    /// The batch in parts of at most `count` glyphs, each `side` pixels square.
+    pub fn parts(&self, count: usize, side: usize) -> impl Iterator<Item = Self> {
+        let parts = self.labels.chunks(count).zip(self.pixels.chunks(count * side * side));
+        parts.map(|(labels, pixels)| Self { pixels: pixels.to_vec(), labels: labels.to_vec() })
+    }
+}
+
 /// How samples become batches.
 #[derive(Debug, Clone)]
 pub struct BatchStream {

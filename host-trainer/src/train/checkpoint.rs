@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{EpochReport, Stage};
+use super::{EarlyStoppingState, EpochReport, ScheduleState, Stage};
 use crate::files::{self, FileError, write_atomically};
 
 /// Changes whenever a checkpoint of before cannot be read any more.
@@ -37,8 +37,14 @@ pub struct Progress {
     pub seconds: f64,
     /// Of these, the seconds that training waited for batches.
     pub seconds_waited: f64,
-    /// Smallest validation loss so far, and the epoch that had it.
+    /// Smallest loss of an epoch so far, that of validation where there is one, and the epoch that had it.
     pub best: Option<(f64, usize)>,
+    /// What the learning rate's schedule remembers.
+    pub schedule: ScheduleState,
+    /// What early stopping remembers.
+    pub stopping: EarlyStoppingState,
+    /// Whether early stopping has ended training.
+    pub stopped_early: bool,
     /// The epochs that have ended.
     pub history: Vec<EpochReport>,
 }
@@ -58,6 +64,8 @@ pub struct TrainingState {
     pub network: Vec<u8>,
     /// The optimiser's moments, as Burn's record.
     pub optimizer: Vec<u8>,
+    /// The moving average of the weights, where there is one.
+    pub average: Option<Vec<u8>>,
 }
 
 /// Why training cannot go on from a checkpoint.
@@ -217,9 +225,9 @@ impl Checkpoints {
 }
 
 impl TrainingState {
-    /// Whether all steps are done.
+    /// Whether no step is to come.
     pub const fn is_finished(&self) -> bool {
-        self.progress.step >= self.steps
+        self.progress.step >= self.steps || self.progress.stopped_early
     }
 
     /// Refuses to go on with what `description` says where that is not what the state is of.
@@ -273,7 +281,15 @@ mod tests {
     fn state(step: usize) -> TrainingState {
         let progress = Progress { step, epoch_loss: 0.1 + step as f64, best: Some((0.3, 1)), ..Progress::default() };
         let description = r#"{"seed":1,"epochs":4}"#.to_owned();
-        TrainingState { progress, steps: 40, description, threads: 2, network: vec![1, 2, 3], optimizer: vec![4, 5] }
+        TrainingState {
+            progress,
+            steps: 40,
+            description,
+            threads: 2,
+            network: vec![1, 2, 3],
+            optimizer: vec![4, 5],
+            average: None,
+        }
     }
 
     fn checkpoints() -> (tempfile::TempDir, Checkpoints) {

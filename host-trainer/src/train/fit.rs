@@ -8,13 +8,16 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 use thiserror::Error as ThisError;
 
-use super::{Batch, BatchStream, EpochReport, FitSettings, Progress, TrainingState, cosine_with_warm_up};
-use crate::model::{Mode, Network};
+use super::{
+    Batch, BatchStream, EpochReport, FitSettings, GradientAccumulator, Progress, Teacher, TrainingState, Verdict,
+    WeightAverage,
+};
+use crate::model::{DropoutKey, Mode, Network};
 use crate::quantize::{Range, RangeSource};
 use crate::tensors::glyph_tensor;
 
@@ -29,8 +32,11 @@ pub trait Observer {
     /// An epoch ended; its report is the history's last.
     fn epoch_ended(&mut self, progress: &Progress) -> Result<(), Box<dyn Error>>;
 
-    /// `state` is to be kept as the latest or, with `is_best`, as that of the smallest validation loss.
+    /// `state` is to be kept as the latest or, with `is_best`, as that of the smallest loss.
     fn save(&mut self, state: &TrainingState, is_best: bool) -> Result<(), Box<dyn Error>>;
+
+    /// The state that was last saved as the best.
+    fn best(&mut self) -> Result<TrainingState, Box<dyn Error>>;
 }
 
 /// What to do before the next step.
@@ -88,14 +94,17 @@ pub struct Training {
     device: Device,
     network: Network,
     mode: Mode,
+    average: Option<WeightAverage>,
+    teacher: Option<Teacher>,
     optimizer: ModuleOptimizer,
     loss: CrossEntropyLoss,
     progress: Progress,
 }
 
 impl Training {
-    /// Training of `network` before its first step. `device` is without automatic differentiation; `description` says
-    /// in JSON what is trained on what.
+    /// Training of `network` before its first step. Every batch of `stream` is one step, of as many micro-batches as the
+    /// settings accumulate. `device` is without automatic differentiation; `description` says in JSON what is trained on
+    /// what.
     ///
     /// # Errors
     /// [`TrainError::TooFewSamples`].
@@ -104,6 +113,7 @@ impl Training {
         stream: BatchStream,
         validation: Option<Batch>,
         settings: FitSettings,
+        teacher: Option<Teacher>,
         description: String,
         device: &Device,
     ) -> Result<Self, TrainError> {
@@ -112,12 +122,16 @@ impl Training {
             return Err(TrainError::TooFewSamples { samples, batch });
         }
         let device = device.clone().autodiff();
-        let steps = stream.batches_per_epoch() * settings.epochs;
+        let config = &settings.config;
+        let steps = stream.batches_per_epoch() * config.epochs;
+        let network = network.train();
         Ok(Self {
-            network: network.train(),
             mode: settings.stage.mode(0, steps),
-            optimizer: AdamWConfig::new().with_weight_decay(settings.weight_decay).init(),
-            loss: CrossEntropyLossConfig::new().with_smoothing(Some(settings.label_smoothing)).init(&device),
+            average: config.ema.map(|decay| WeightAverage::new(decay, &network)),
+            network,
+            teacher,
+            optimizer: config.optimizer.build(config.decay()),
+            loss: CrossEntropyLossConfig::new().with_smoothing(Some(config.label_smoothing)).init(&device),
             progress: Progress::default(),
             stream,
             validation,
@@ -135,8 +149,14 @@ impl Training {
         let record = |bytes: &Vec<u8>| Bytes::from_bytes_vec(bytes.clone());
         let weights = ModuleRecord::from_bytes(record(&state.network))?;
         let steps = self.steps();
+        let network = self.network.valid().try_load_record(weights)?.train();
+        let average = match (self.settings.config.ema, &state.average) {
+            (Some(decay), Some(bytes)) => Some(WeightAverage::from_bytes(decay, &network, bytes)?),
+            _ => None,
+        };
         Ok(Self {
-            network: self.network.valid().try_load_record(weights)?.train(),
+            network,
+            average,
             mode: self.settings.stage.mode(state.progress.step.saturating_sub(1), steps),
             optimizer: self.optimizer.from_bytes(record(&state.optimizer))?,
             progress: state.progress.clone(),
@@ -146,7 +166,7 @@ impl Training {
 
     /// Steps in all.
     pub fn steps(&self) -> usize {
-        self.stream.batches_per_epoch() * self.settings.epochs
+        self.stream.batches_per_epoch() * self.settings.config.epochs
     }
 
     /// What the steps to come depend on.
@@ -162,6 +182,7 @@ impl Training {
             // Without automatic differentiation the running statistics are up to date.
             network: self.network.valid().into_record().into_bytes()?.to_vec(),
             optimizer: self.optimizer.into_bytes()?.to_vec(),
+            average: self.average.as_ref().map(WeightAverage::to_bytes).transpose()?,
         })
     }
 
@@ -174,8 +195,8 @@ impl Training {
         let before = (self.progress.seconds, self.progress.seconds_waited);
         let started = Instant::now();
         let mut waited = 0.0;
-        let mut batches = self.stream.clone().start(self.progress.step, self.settings.epochs);
-        loop {
+        let mut batches = self.stream.clone().start(self.progress.step, self.settings.config.epochs);
+        while !self.progress.stopped_early {
             let waiting = Instant::now();
             let Some(batch) = batches.next() else { break };
             waited += waiting.elapsed().as_secs_f64();
@@ -184,12 +205,13 @@ impl Training {
             self.progress.seconds_waited = before.1 + waited;
             let next = observer.step_done(&self.progress)?;
             if self.progress.step.is_multiple_of(steps_per_epoch) {
-                if self.end_epoch()? {
+                let is_best = self.end_epoch()?;
+                if is_best && (self.validation.is_some() || self.settings.config.early_stopping.is_some()) {
                     observer.save(&self.state()?, true)?;
                 }
                 observer.epoch_ended(&self.progress)?;
             }
-            let is_last = self.progress.step == self.steps();
+            let is_last = self.progress.step == self.steps() || self.progress.stopped_early;
             if next != Next::GoOn || is_last {
                 observer.save(&self.state()?, false)?;
             }
@@ -197,30 +219,61 @@ impl Training {
                 return Ok(Fitted::Stopped(self.progress.step));
             }
         }
-        // A run of one step ends before ranges are learned.
-        let network = entering(self.settings.stage.evaluation_mode(), self.mode, self.network).valid();
-        Ok(Fitted::Done(Box::new(network), self.progress))
+        let progress = self.progress.clone();
+        if self.settings.config.early_stopping.is_some() {
+            self = self.resumed(&observer.best()?)?;
+        }
+        Ok(Fitted::Done(Box::new(self.evaluated()), progress))
     }
 
     /// One step of gradient descent further. By value: a second owner of the weights would have Burn copy them.
     fn stepped(mut self, batch: &Batch) -> Self {
         let step = self.progress.step;
+        let config = &self.settings.config;
         let learning_rate = self.learning_rate(step);
         let mode = self.settings.stage.mode(step, self.steps());
-        let network = entering(mode, self.mode, self.network);
+        let mut network = entering(mode, self.mode, self.network);
         self.mode = mode;
 
-        let (glyphs, labels) = tensors(batch, self.stream.side, &self.device);
-        let loss = self.loss.forward(network.forward(glyphs, mode), labels);
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        self.network = self.optimizer.step(learning_rate, network, gradients);
-        self.progress.epoch_loss += f64::from(loss.into_scalar::<f32>());
+        let mut accumulator = GradientAccumulator::new(config.accumulate);
+        let mut loss_of_step = 0.0;
+        for (index, part) in batch.parts(config.batch, self.stream.side).enumerate() {
+            let (glyphs, labels) = tensors(&part, self.stream.side, &self.device);
+            let key = DropoutKey { seed: self.stream.seed, step: (step * config.accumulate + index) as u64 };
+            let logits = network.forward_training(glyphs.clone(), mode, key);
+            let loss = match &self.teacher {
+                Some(teacher) => teacher.loss(glyphs, logits, labels, config.label_smoothing),
+                None => self.loss.forward(logits, labels),
+            };
+            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            loss_of_step += f64::from(loss.into_scalar::<f32>());
+            if let Some(gradients) = accumulator.add(&network, gradients) {
+                let gradients = config.clip(gradients, &network);
+                network = self.optimizer.step(learning_rate, network, gradients);
+            }
+        }
+        if let Some(average) = &mut self.average {
+            average.update(&network);
+        }
+        self.network = network;
+        self.progress.epoch_loss += loss_of_step / config.accumulate as f64;
         self.progress.step += 1;
         self
     }
 
+    /// The network as it is evaluated: the average of its weights where there is one, without automatic differentiation.
+    fn evaluated(&self) -> Network {
+        let network = match &self.average {
+            Some(average) => average.network().clone(),
+            None => self.network.valid(),
+        };
+        // A run of one step ends before ranges are learned.
+        entering(self.settings.stage.evaluation_mode(), self.mode, network)
+    }
+
     fn learning_rate(&self, step: usize) -> f64 {
-        cosine_with_warm_up(self.settings.learning_rate, step, self.steps())
+        let config = &self.settings.config;
+        config.schedule.rate(config.learning_rate, step, self.steps(), &self.progress.schedule)
     }
 
     /// Validates and adds the epoch to the history; whether it is the best so far.
@@ -246,29 +299,32 @@ impl Training {
             validation_loss: validation.map(|(loss, _)| loss),
             validation_top1: validation.map(|(_, top1)| top1),
         });
-        let Some((loss, _)) = validation else { return Ok(false) };
+        let loss = validation.map_or(loss, |(loss, _)| loss);
         let is_best = progress.best.is_none_or(|(best, _)| loss < best);
         if is_best {
             progress.best = Some((loss, epoch));
+        }
+        let config = &self.settings.config;
+        progress.schedule.epoch_ended(&config.schedule, loss);
+        if let Some(stopping) = &config.early_stopping {
+            progress.stopped_early = progress.stopping.epoch_ended(stopping, loss) == Verdict::Stop;
         }
         Ok(is_best)
     }
 
     /// Mean loss and share of right answers.
     fn validate(&self, samples: &Batch) -> (f64, f64) {
-        let network = entering(self.settings.stage.evaluation_mode(), self.mode, self.network.clone()).valid();
+        let network = self.evaluated();
         let device = self.device.clone().inner();
         let loss_function = CrossEntropyLossConfig::new().init(&device);
         let side = self.stream.side;
         let (mut loss, mut right) = (0.0, 0.0);
-        let parts = samples.labels.chunks(VALIDATION_BATCH).zip(samples.pixels.chunks(VALIDATION_BATCH * side * side));
-        for (labels, pixels) in parts {
-            let batch = Batch { pixels: pixels.to_vec(), labels: labels.to_vec() };
-            let (glyphs, truth) = tensors(&batch, side, &device);
+        for part in samples.parts(VALIDATION_BATCH, side) {
+            let (glyphs, truth) = tensors(&part, side, &device);
             let logits = network.forward(glyphs, self.settings.stage.evaluation_mode());
             let answers = logits.clone().argmax(1).flatten::<1>(0, 1);
             right += f64::from(answers.equal(truth.clone()).float().sum().into_scalar::<f32>());
-            loss += f64::from(loss_function.forward(logits, truth).into_scalar::<f32>()) * labels.len() as f64;
+            loss += f64::from(loss_function.forward(logits, truth).into_scalar::<f32>()) * part.labels.len() as f64;
         }
         let count = samples.labels.len().max(1) as f64;
         (loss / count, right / count)
@@ -283,7 +339,7 @@ fn entering(to: Mode, from: Mode, mut network: Network) -> Network {
     network
 }
 
-fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
+pub(super) fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
     let labels: Vec<i32> = batch.labels.iter().map(|&label| label as i32).collect();
     let count = labels.len();
     (glyph_tensor(&batch.pixels, side, device), Tensor::from_data(TensorData::new(labels, [count]), device))

@@ -14,8 +14,14 @@
 mod batches;
 mod checkpoint;
 mod compute;
+mod config;
+mod distill;
+mod early_stopping;
+mod ema;
 mod fit;
 mod lock;
+mod lr_find;
+mod optimizer;
 mod run_folder;
 mod schedule;
 mod stage;
@@ -23,8 +29,17 @@ mod stage;
 pub use batches::{Batch, BatchStream, Batches, image_to_input};
 pub use checkpoint::{CheckpointError, Checkpoints, Progress, TrainingState};
 pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
+pub use config::{
+    ConfigError, DataConfig, DistortionStrength, ModelConfig, QuantizationConfig, RunConfig, StageConfig, TrainConfig,
+    by_name, set_learning_rate,
+};
+pub use distill::{Distillation, Teacher, TeacherError, distillation_loss};
+pub use early_stopping::{EarlyStopping, EarlyStoppingState, Verdict};
+pub use ema::WeightAverage;
 pub use fit::{Fitted, Next, Observer, TrainError, Training};
 pub use lock::{LockError, RunLock};
+pub use lr_find::{RATES, RangeTest, RatePoint, range_test};
+pub use optimizer::{GradientAccumulator, OptimizerSettings, WeightDecay, clip_by_norm, clip_by_value};
 pub use run_folder::{Checkpoint, RunFolder, RunFolderError, RunInfo};
-pub use schedule::cosine_with_warm_up;
+pub use schedule::{Schedule, ScheduleState};
 pub use stage::{EpochReport, FitSettings, Stage};

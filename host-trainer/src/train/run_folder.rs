@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! RUN/run.json            architecture, classes, preprocessing, settings of every stage
+//! RUN/config.toml         what `fude train --config` takes to train it again
 //! RUN/float.safetensors   weights after float training
 //! RUN/qat.safetensors     weights and ranges after quantisation-aware training
 //! RUN/history.jsonl       one line an epoch
@@ -22,7 +23,7 @@ use fude_runtime::package::Preprocessing;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{EpochReport, FitSettings, Stage};
+use super::{DistortionStrength, EpochReport, FitSettings, Stage, TrainConfig};
 use crate::dataset::Sampling;
 use crate::files::{FileError, write_atomically};
 use crate::model::{Architecture, Network, Preset};
@@ -44,10 +45,8 @@ pub struct RunInfo {
     pub data: Vec<String>,
     /// Samples before distortion.
     pub samples: usize,
-    /// Glyphs a batch.
-    pub batch: usize,
-    /// Whether samples were distorted mildly.
-    pub mild: bool,
+    /// How much samples were distorted.
+    pub distortion: DistortionStrength,
     /// Samples held back to measure every epoch on; the others are trained on.
     #[serde(default)]
     pub validation: usize,
@@ -120,6 +119,19 @@ impl RunFolder {
     /// Where the run is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file of the configuration.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// Writes the configuration that the run is trained by.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn write_config(&self, config: &TrainConfig) -> Result<(), RunFolderError> {
+        Ok(write_atomically(&self.config(), config.to_toml().as_bytes())?)
     }
 
     /// Reads `run.json`.

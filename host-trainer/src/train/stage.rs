@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::StageConfig;
 use crate::model::Mode;
 use crate::quantize::RangeSource;
 
@@ -57,19 +58,13 @@ impl Stage {
     }
 }
 
-/// Hyper-parameters of one stage.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What a stage trains and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitSettings {
     /// What is trained.
     pub stage: Stage,
-    /// Passes over the data.
-    pub epochs: usize,
-    /// Highest learning rate ([`cosine_with_warm_up`]).
-    pub learning_rate: f64,
-    /// Weight decay of AdamW (Loshchilov and Hutter, 2019).
-    pub weight_decay: f32,
-    /// Share of the target that is spread over all classes (Szegedy et al. 2016).
-    pub label_smoothing: f32,
+    /// How.
+    pub config: StageConfig,
 }
 
 /// What one epoch came to.

@@ -131,7 +131,7 @@ fn with_biases() -> Architecture {
     let squeezed = architecture.push(linear, Operation::GlobalAverage);
     let gate = architecture.push(squeezed, convolution(8, 1, 0, Activation::HardSigmoid));
     let gated = architecture.push(linear, Operation::Gate { gate });
-    let sum = architecture.push(gated, Operation::Add { other: stem });
+    let sum = architecture.push(gated, Operation::Add { other: stem, activation: Activation::Linear });
     let pooled = architecture.push(sum, Operation::GlobalAverage);
     architecture.push(pooled, convolution(CLASSES, 1, 0, Activation::Linear));
     architecture

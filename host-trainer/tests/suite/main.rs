@@ -19,6 +19,7 @@ mod packages;
 mod preview;
 mod ranges;
 mod real_strokes;
+mod recipe;
 mod report;
 mod resume;
 mod run_folder;

@@ -6,11 +6,12 @@ use fude_runtime::package::Preprocessing;
 use fude_trainer::model::{Architecture, Mode, Network, Preset};
 use fude_trainer::quantize::{Range, RangeSource};
 use fude_trainer::tensors::glyph_tensor;
-use fude_trainer::train::{FitSettings, RunInfo, Stage};
+use fude_trainer::train::{DistortionStrength, FitSettings, RunInfo, Stage, StageConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub const PRESETS: [Preset; 4] = [Preset::Nano, Preset::Micro, Preset::Small, Preset::Reference];
+pub const PRESETS: [Preset; 6] =
+    [Preset::Nano, Preset::Micro, Preset::Small, Preset::Reference, Preset::Residual, Preset::ResidualSeparable];
 /// Classes of the networks here: few, so that little is computed.
 pub const CLASSES: usize = 5;
 
@@ -68,8 +69,7 @@ pub fn random_glyphs(side: usize, count: usize, seed: u64) -> Vec<u8> {
 
 /// The description of a run of `preset` with [`CLASSES`] classes.
 pub fn run_info(preset: Preset, stage: Stage) -> RunInfo {
-    let settings =
-        |stage| FitSettings { stage, epochs: 1, learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0 };
+    let settings = |stage| FitSettings { stage, config: StageConfig::default() };
     RunInfo {
         name: "random".to_owned(),
         preset,
@@ -78,9 +78,8 @@ pub fn run_info(preset: Preset, stage: Stage) -> RunInfo {
         seed: 1,
         data: vec!["folder:glyphs".to_owned()],
         samples: 64,
-        batch: 64,
         validation: 0,
-        mild: false,
+        distortion: DistortionStrength::Full,
         sampling: fude_trainer::dataset::Sampling::Uniform,
         float: settings(Stage::Float),
         qat: (stage != Stage::Float).then(|| settings(stage)),

@@ -46,10 +46,9 @@ impl Workshop {
             _ => &["qat", &run, "--learn-ranges"],
         };
         let data = format!("folder:{}", self.0.path().join("drawings").display());
-        let batch: &[&str] = if stage == "train" { &["--batch", "8"] } else { &[] };
-        let shared = ["--data", &data, "--device", "cpu", "--checkpoint-seconds", "0"];
+        let shared = ["--data", &data, "--batch", "8", "--device", "cpu", "--checkpoint-seconds", "0"];
         let epochs: &[&str] = if more.contains(&"--epochs") { &[] } else { &["--epochs", "24"] };
-        [own, batch, epochs, &shared, more].concat().into_iter().map(str::to_owned).collect()
+        [own, epochs, &shared, more].concat().into_iter().map(str::to_owned).collect()
     }
 
     fn fude(&self, stage: &str, more: &[&str]) -> Finished {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::data::{DataArguments, SplitRule, at_least_one};
+use crate::cli::data::{DataArguments, at_least_one};
 use crate::cli::outcome::{grouped, rows};
 use crate::cli::progress::bar;
 use crate::cli::{CliError, Outcome};
 use crate::dataset::check::{Balance, CheckReport, CheckedSet, Duplicates, Place, SetReport, check};
-use crate::dataset::{DataSpec, Dataset};
+use crate::dataset::{DataSpec, Dataset, SplitRule};
 
 /// Look for what is wrong with data: unreadable records, empty and inverted pictures, copies in more than one set or
 /// part, uneven classes. Fails where there is something to mend.

@@ -10,6 +10,9 @@ use super::{CliError, Outcome};
 
 /// Look at data before training on it.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  fude data check idx:train-images-idx3-ubyte.gz
+  fude data preview strokes:kanjivg.xml.gz --out sheet.png")]
 pub enum DataCommand {
     Check(check::CheckArguments),
     Preview(preview::PreviewArguments),
