@@ -5,6 +5,7 @@
 //! RUN/float.safetensors   weights after float training
 //! RUN/qat.safetensors     weights and ranges after quantisation-aware training
 //! RUN/history.jsonl       one line an epoch
+//! RUN/data.json           files, split and fingerprints of the data ([`DataManifest`](crate::dataset::DataManifest))
 //! ```
 //!
 //! Every file but the history, which grows, is written beside its place and renamed, so a run that is killed keeps

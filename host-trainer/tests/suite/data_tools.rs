@@ -121,7 +121,7 @@ fn what_is_wrong_with_data_is_found() {
 
     let text = fude(["data", "check", &copy.data(), &etl]);
     assert_eq!(text.code, Some(1));
-    for part in ["unreadable  1", "broken.png", "1:0 一 = 1:", "to mend:", "different labels"] {
+    for part in ["unreadable  1", "broken.png", "1:0 (一) = 1:", "to mend:", "different labels"] {
         assert!(text.stdout.contains(part), "{part:?} is not in {}", text.stdout);
     }
 }
