@@ -6,7 +6,7 @@
 //!  idx, PNG   network  runs     lowering    bytes       answers compared
 //! ```
 //!
-//! - [`dataset`]: glyphs from fonts, IDX files and folders; distortions; splits.
+//! - [`dataset`]: glyphs from fonts, IDX files, folders and the ETL database; checks, splits, sampling, distortions.
 //! - [`model`]: an architecture is a list of nodes; a network is one with weights.
 //! - [`train`]: batches, the loop, run folders.
 //! - [`quantize`]: fake quantisation in training, integers afterwards.

@@ -8,6 +8,7 @@
 //! RUN/history.jsonl       one line an epoch
 //! RUN/checkpoints/        training between two steps
 //! RUN/run.lock            held by the process that trains
+//! RUN/data.json           files, split and fingerprints of the data ([`DataManifest`](crate::dataset::DataManifest))
 //! ```
 //!
 //! Every file is written beside its place and renamed, so a run that is killed keeps what it had.

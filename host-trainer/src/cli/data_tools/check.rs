@@ -146,7 +146,8 @@ fn duplicates_text(name: &str, found: &Duplicates, sets: &[&str]) -> String {
 fn place_text(place: &Place, sets: &[&str]) -> String {
     let set = sets.iter().position(|name| *name == place.set).filter(|_| sets.len() > 1);
     let set = set.map_or(String::new(), |set| format!("{}:", set + 1));
-    let label = place.label.as_ref().map_or(String::new(), |label| format!(" {label}"));
-    let part = place.part.map_or(String::new(), |part| format!(" {}", format!("{part:?}").to_lowercase()));
-    format!("{set}{}{label}{part}", place.sample)
+    let part = place.part.map(|part| format!("{part:?}").to_lowercase());
+    let details: Vec<String> = [place.label.clone(), part].into_iter().flatten().collect();
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
+    format!("{set}{}{details}", place.sample)
 }
