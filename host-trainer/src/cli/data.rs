@@ -37,7 +37,7 @@ pub struct DataArguments {
     #[arg(long, value_name = "N")]
     pub validation: Option<usize>,
     /// What is kept together when samples are held back; by writer where the data names its writers, else stratified.
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "stratified|by-source|earlier-work")]
     pub split: Option<SplitRule>,
 }
 

@@ -41,7 +41,7 @@ pub struct RecipeArguments {
     #[arg(long, value_name = "N")]
     pub validation: Option<usize>,
     /// What is kept together when samples are held back; by writer where the data names its writers, else stratified.
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "stratified|by-source|earlier-work")]
     pub split: Option<SplitRule>,
     /// How often an epoch sees each class: `uniform` (every sample once), `balanced` (every class equally often),
     /// `power=P` (as often as its number of samples to the power P) or `weights=FILE` (lines of label, tab, weight)

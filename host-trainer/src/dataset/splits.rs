@@ -1,8 +1,8 @@
 //! Dividing a data set into training, validation and test.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use clap::ValueEnum;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ pub enum SplitPlan {
 }
 
 /// What is kept together when data is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitRule {
     /// Every class gives its share.
@@ -49,6 +49,19 @@ pub enum SplitRule {
     BySource,
     /// The random split of earlier work on ETL9G: 485,759 / 60,721 / 60,720 samples, or these proportions of the data.
     EarlierWork,
+}
+
+impl FromStr for SplitRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stratified" => Ok(Self::Stratified),
+            "by-source" => Ok(Self::BySource),
+            "earlier-work" => Ok(Self::EarlierWork),
+            _ => Err("it is stratified, by-source or earlier-work".to_owned()),
+        }
+    }
 }
 
 /// The parts of a data set: together the whole, each in the set's order, with its class list and sources.

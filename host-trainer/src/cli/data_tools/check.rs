@@ -37,7 +37,7 @@ pub struct CheckArguments {
     #[arg(long, value_name = "N")]
     pub validation: Option<usize>,
     /// What is kept together when samples are held back.
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "stratified|by-source|earlier-work")]
     pub split: Option<SplitRule>,
     /// List this many findings of a kind.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one())]
