@@ -106,7 +106,7 @@ impl OptimizerSettings {
             Self::AdamW { beta_1, beta_2, .. } => {
                 share("beta-1", f64::from(beta_1)).and(share("beta-2", f64::from(beta_2)))
             }
-            Self::Sgd { momentum, nesterov: true } if momentum == 0.0 => {
+            Self::Sgd { momentum: 0.0, nesterov: true } => {
                 Err("nesterov: it looks ahead along the momentum; give one above 0".to_owned())
             }
             Self::Sgd { momentum, .. } => share("momentum", momentum),
@@ -127,7 +127,7 @@ pub fn clip_by_norm(mut gradients: GradientsParams, network: &Network, limit: f3
     let Some(sum) = squares.sum else { return gradients };
     // Stays on the device: reading it would make the host wait at every step.
     let factor = (sum.sqrt().clamp_min(f32::MIN_POSITIVE).recip() * limit).clamp_max(1.0);
-    network.visit(&mut Changing { gradients: &mut gradients, change: Change::Scale(factor) });
+    network.visit(&mut Changing { gradients: &mut gradients, change: Change::Scale(Box::new(factor)) });
     gradients
 }
 
@@ -189,7 +189,7 @@ impl ModuleVisitor for SumOfSquares<'_> {
 
 /// What happens to every gradient.
 enum Change {
-    Scale(Tensor<1>),
+    Scale(Box<Tensor<1>>),
     Divide(f32),
     Clamp(f32),
 }
@@ -203,7 +203,7 @@ impl Changing<'_> {
     fn change<const D: usize>(&mut self, id: ParamId) {
         let Some(gradient) = self.gradients.remove::<D>(id) else { return };
         let changed = match &self.change {
-            Change::Scale(factor) => gradient * factor.clone().reshape([1; D]),
+            Change::Scale(factor) => gradient * Tensor::clone(factor).reshape([1; D]),
             Change::Divide(divisor) => gradient / *divisor,
             Change::Clamp(limit) => gradient.clamp(-limit, *limit),
         };
