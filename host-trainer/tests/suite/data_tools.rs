@@ -85,7 +85,8 @@ fn splits_that_cannot_be_made_are_refused() {
     let refused = |more: &[&str]| fude(["train", "--out", &out, "--preset", "nano", "--data", &etl].iter().chain(more));
     refused(&["--data", &copy.data(), "--hold-back", "5"]).assert_fails_naming(&["writers", "--split by-source"]);
     refused(&["--split", "by-source"]).assert_fails_naming(&["--hold-back"]);
-    refused(&["--split", "earlier-work", "--hold-back", "5"]).assert_fails_naming(&["leave --hold-back and --validation out"]);
+    refused(&["--split", "earlier-work", "--hold-back", "5"])
+        .assert_fails_naming(&["leave --hold-back and --validation out"]);
     let folder = copy.data();
     let one_source = fude(["train", "--out", &out, "--data", &folder, "--hold-back", "5", "--split", "by-source"]);
     one_source.assert_fails_naming(&["1 sources cannot fill 2 parts"]);
