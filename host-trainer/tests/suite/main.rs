@@ -15,6 +15,7 @@ mod fude;
 mod gradients;
 mod lowering;
 mod networks;
+mod options;
 mod packages;
 mod preview;
 mod ranges;

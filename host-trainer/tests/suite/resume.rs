@@ -46,9 +46,11 @@ impl Workshop {
             _ => &["qat", &run, "--learn-ranges"],
         };
         let data = format!("folder:{}", self.0.path().join("drawings").display());
-        let shared = ["--data", &data, "--batch", "8", "--device", "cpu", "--checkpoint-seconds", "0"];
+        // A moving average, accumulation and clipping have states of their own.
+        let recipe = ["--batch", "4", "--accumulate", "2", "--ema", "0.9", "--clip-norm", "1"];
+        let shared = ["--data", &data, "--device", "cpu", "--checkpoint-seconds", "0"];
         let epochs: &[&str] = if more.contains(&"--epochs") { &[] } else { &["--epochs", "24"] };
-        [own, epochs, &shared, more].concat().into_iter().map(str::to_owned).collect()
+        [own, epochs, &recipe, &shared, more].concat().into_iter().map(str::to_owned).collect()
     }
 
     fn fude(&self, stage: &str, more: &[&str]) -> Finished {
