@@ -64,6 +64,9 @@ impl Subject<'_> {
         if set.truth.is_empty() {
             return Err(ReportError::NoLabels(data.join(" ")));
         }
+        if let Some(package) = &package {
+            check_classes(package, &info)?;
+        }
         let rank = |checkpoint: &Checkpoint, form| {
             let mut before = 0;
             let step = |done| {
@@ -88,7 +91,6 @@ impl Subject<'_> {
         };
         let mut sizes = None;
         if let Some(package) = &package {
-            check_classes(package, &info)?;
             let rankings = rank_by_package(package, &set, |count| progress(Form::Int8, count as usize))?;
             answers.push(Answers { form: Form::Int8, rankings });
             sizes = Some(sizes_of(package, path.as_deref())?);
