@@ -95,7 +95,8 @@ impl StageOutcome {
     }
 }
 
-/// Trains one stage on the first data set, measures every epoch on the second unless it is empty, and writes the run. The caller holds the folder's lock.
+/// Trains one stage on the first data set, measures every epoch on the second unless it is empty, and writes the run.
+/// The caller holds the folder's lock.
 pub fn run_stage(
     (folder, _lock): (&RunFolder, &RunLock),
     info: RunInfo,
