@@ -16,6 +16,8 @@ use super::metrics::{Form, Metrics};
 const SIZE: (u32, u32) = (440, 300);
 /// Height of the legend.
 const LEGEND: u32 = 30;
+/// Width of the lettering left of the values' axis: that of "100.00 %".
+const LETTERING_LEFT: u32 = 76;
 /// plotters takes a font's size to be 1.24² times what it writes into the SVG.
 const LETTERING: f64 = 14.0 * 1.24;
 
@@ -126,7 +128,7 @@ impl Chart {
             .margin_right(16)
             .margin_top(6)
             .x_label_area_size(44)
-            .y_label_area_size(64)
+            .y_label_area_size(LETTERING_LEFT)
             .build_cartesian_2d(0..end, low..high)?;
         chart
             .configure_mesh()
@@ -158,7 +160,7 @@ impl Chart {
 
     /// Names of the curves, side by side.
     fn draw_legend(&self, area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
-        let mut x = 64;
+        let mut x = LETTERING_LEFT as i32;
         let middle = LEGEND as i32 / 2 + 2;
         for series in &self.series {
             area.draw(&Rectangle::new([(x, middle - 2), (x + 12, middle + 2)], series.colour.filled()))?;

@@ -17,6 +17,8 @@ use crate::numbers::{grouped, percent};
 const WORST_CLASSES: usize = 60;
 /// Classes that are all listed.
 const ALL_CLASSES: usize = 100;
+/// Classes whose two matrices stand side by side with legible lettering.
+const SIDE_BY_SIDE: usize = 30;
 /// Clusters that are listed.
 const MOST_CLUSTERS: usize = 30;
 
@@ -176,7 +178,7 @@ fn matrices(report: &Report, picture: &MatrixPicture<'_>) -> Result<Markup, Repo
                     a href="confusion.csv" { "confusion.csv" } " has all."
                 }
             }
-            div.matrices {
+            div.matrices.large[picture.classes.len() > SIDE_BY_SIDE] {
                 figure {
                     h3 { "Counts" } (svg(Scale::Count)?)
                     figcaption { "The stronger the colour, the more; on a logarithmic scale." }

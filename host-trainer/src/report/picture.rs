@@ -38,6 +38,8 @@ pub enum Scale {
 #[derive(Debug)]
 pub struct MatrixPicture<'a> {
     matrix: &'a ConfusionMatrix,
+    /// The largest count of any cell.
+    most: usize,
     /// The classes drawn, in their order.
     pub classes: Vec<u32>,
 }
@@ -46,17 +48,15 @@ impl<'a> MatrixPicture<'a> {
     /// All of `matrix`, or of more than a hundred classes the sixty with most mistakes.
     pub fn of(matrix: &'a ConfusionMatrix) -> Self {
         let limit = if matrix.classes() > WHOLE { OF_MANY } else { WHOLE };
-        Self { matrix, classes: matrix.most_mistaken(limit) }
+        let most = matrix.cells().map(|(.., count)| count).max().unwrap_or(0);
+        Self { matrix, most, classes: matrix.most_mistaken(limit) }
     }
 
     /// How strongly a cell is coloured, 0 to 1.
     pub fn strength(&self, truth: u32, answer: u32, scale: Scale) -> f64 {
         match scale {
             Scale::Share => self.matrix.share(truth, answer).sqrt(),
-            Scale::Count => {
-                let most = self.matrix.cells().map(|(.., count)| count).max().unwrap_or(0);
-                (self.matrix.count(truth, answer) as f64).ln_1p() / (most.max(1) as f64).ln_1p()
-            }
+            Scale::Count => (self.matrix.count(truth, answer) as f64).ln_1p() / (self.most.max(1) as f64).ln_1p(),
         }
     }
 
