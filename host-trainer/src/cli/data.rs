@@ -17,11 +17,11 @@ use crate::evaluate::TestSet;
 const SPLIT_SEED: u64 = 0;
 
 /// Which data, and what its labels mean.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct DataArguments {
     /// Data: `fonts:DIR|FILE[,FILE…]`, `strokes:FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
     /// `folder:DIR` or `etl:DIR`. May be given several times.
-    #[arg(long, value_name = "KIND:PATH", required = true)]
+    #[arg(long, value_name = "KIND:PATH")]
     pub data: Vec<DataSpec>,
     /// Table of classes that maps label indices to characters (index, code point, character, group).
     #[arg(long, value_name = "FILE.tsv")]

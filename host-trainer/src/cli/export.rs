@@ -16,7 +16,7 @@ use crate::files::write_atomically;
 use crate::label_font::{DEFAULT_FACE, LabelFont};
 use crate::machine::{FONT_FOLDER, FontFiles};
 use crate::package::{PackageFile, PackingError, count_label_bitmaps, pack};
-use crate::train::{ComputeChoice, RunFolder, compute_device, image_to_input};
+use crate::train::{ComputeChoice, RunFolder, TrainConfig, compute_device, image_to_input};
 
 /// Golden vectors of a package.
 const GOLDEN_VECTORS: usize = 4;
@@ -24,8 +24,8 @@ const GOLDEN_VECTORS: usize = 4;
 /// Pack a quantised run for boards.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  fude export runs/kanji --out kanji.fude --data fonts:/usr/share/fonts --characters grade1
-  fude export runs/kanji --out kanji.fude --data folder:glyphs --label-font ipaexg.ttf")]
+  fude export runs/kanji --out kanji.fude
+  fude export runs/kanji --out kanji.fude --data folder:my-glyphs --label-font ipaexg.ttf")]
 pub struct ExportArguments {
     /// Folder that `fude train` and `fude qat` wrote.
     #[arg(value_name = "RUN")]
@@ -33,7 +33,7 @@ pub struct ExportArguments {
     /// The package to write.
     #[arg(long, value_name = "FILE.fude")]
     pub out: PathBuf,
-    /// Data whose first samples become the board's self-test.
+    /// Data whose samples, the run's where none is named, become the board's self-test.
     #[command(flatten)]
     pub data: DataArguments,
     /// Font of the labels on a board's display: `installed` is GNU Unifont, `none` leaves the labels' bitmaps out.
@@ -102,7 +102,12 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
     let checkpoint = folder.read_latest(&device)?;
     let info = &checkpoint.info;
     let label_font = label_font(&arguments.label_font)?;
-    let dataset = arguments.data.load(Part::Training, false)?;
+    // Those of training, unless others are named.
+    let data = match arguments.data.data.is_empty() {
+        true => DataArguments::from(&TrainConfig::read(&folder.config())?.data),
+        false => arguments.data.clone(),
+    };
+    let dataset = data.load(Part::Training, false)?;
     // Spread over the data, so that the vectors are of different classes.
     let step = (dataset.samples.len() / GOLDEN_VECTORS).max(1);
     let golden: Result<Vec<Vec<u8>>, PackingError> = dataset

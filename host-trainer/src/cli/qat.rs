@@ -36,7 +36,7 @@ pub struct QatArguments {
 /// Runs the subcommand.
 pub fn run(arguments: &QatArguments) -> Result<Outcome, CliError> {
     let stage = qat(arguments)?;
-    stage.outcome(&format!("fude export {} --out model.fude --data …", arguments.run.display()))
+    stage.outcome(&format!("fude export {} --out model.fude", arguments.run.display()))
 }
 
 /// Trains and writes the run.

@@ -205,13 +205,12 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Re
 
 fn data(fonts: Vec<PathBuf>) -> DataArguments {
     let characters = Some("grade1".to_owned());
-    let data = vec![DataSpec::Fonts(fonts)];
-    DataArguments { data, classes: None, characters, hold_back: None, validation: None, split: None }
+    DataArguments { data: vec![DataSpec::Fonts(fonts)], characters, ..DataArguments::default() }
 }
 
 fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> TrainArguments {
     TrainArguments {
-        recipe: RecipeArguments { data: data.data, characters: data.characters, ..RecipeArguments::default() },
+        recipe: RecipeArguments { data, ..RecipeArguments::default() },
         stage: StageArguments { epochs: Some(arguments.epochs), ..StageArguments::default() },
         out: arguments.out.clone(),
         name: Some("quickstart".to_owned()),

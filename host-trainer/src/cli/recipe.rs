@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::data::{DataArguments, at_least_one};
-use crate::dataset::{DataSpec, Sampling, SplitRule};
+use crate::dataset::Sampling;
 use crate::model::Preset;
 use crate::train::{
     ConfigError, DataConfig, Distillation, DistortionStrength, EarlyStopping, OptimizerSettings, Schedule, StageConfig,
@@ -23,26 +23,8 @@ pub struct RecipeArguments {
     /// Configuration file; options given beside it go before what it says.
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `strokes:FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `emnist:IMAGES[,LABELS]`,
-    /// `folder:DIR` or `etl:DIR`. May be given several times.
-    #[arg(long, value_name = "KIND:PATH")]
-    pub data: Vec<DataSpec>,
-    /// Table of classes that maps label indices to characters (index, code point, character, group).
-    #[arg(long, value_name = "FILE.tsv")]
-    pub classes: Option<PathBuf>,
-    /// Characters to render from fonts; `grade1` for the 80 of the first school year.
-    #[arg(long, value_name = "TEXT|grade1")]
-    pub characters: Option<String>,
-    /// Hold this many samples back from training, evenly over the classes; `eval` and `verify` given the same
-    /// number use just these.
-    #[arg(long, value_name = "N")]
-    pub hold_back: Option<usize>,
-    /// Hold this many more back from training, to measure every epoch on them; `eval` and `verify` leave them alone.
-    #[arg(long, value_name = "N")]
-    pub validation: Option<usize>,
-    /// What is kept together when samples are held back; by writer where the data names its writers, else stratified.
-    #[arg(long, value_name = "stratified|by-source|earlier-work")]
-    pub split: Option<SplitRule>,
+    #[command(flatten)]
+    pub data: DataArguments,
     /// How often an epoch sees each class: `uniform` (every sample once), `balanced` (every class equally often),
     /// `power=P` (as often as its number of samples to the power P) or `weights=FILE` (lines of label, tab, weight)
     /// [default: uniform].
@@ -126,14 +108,15 @@ impl RecipeArguments {
 
     fn apply(&self, config: &mut TrainConfig) {
         let data = &mut config.data;
-        if !self.data.is_empty() {
-            data.sources.clone_from(&self.data);
+        let given = &self.data;
+        if !given.data.is_empty() {
+            data.sources.clone_from(&given.data);
         }
-        set_some(&mut data.classes, &self.classes);
-        set_some(&mut data.characters, &self.characters);
-        set_some(&mut data.hold_back, &self.hold_back);
-        set_some(&mut data.validation, &self.validation);
-        set_some(&mut data.split, &self.split);
+        set_some(&mut data.classes, &given.classes);
+        set_some(&mut data.characters, &given.characters);
+        set_some(&mut data.hold_back, &given.hold_back);
+        set_some(&mut data.validation, &given.validation);
+        set_some(&mut data.split, &given.split);
         set(&mut data.sampling, &self.sampling);
         if self.mild {
             data.distortion = DistortionStrength::Mild;

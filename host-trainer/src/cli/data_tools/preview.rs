@@ -143,9 +143,7 @@ fn load(arguments: &PreviewArguments, specs: &[DataSpec]) -> Result<Dataset, Cli
         data: specs.to_vec(),
         classes: arguments.classes.clone(),
         characters: arguments.characters.clone(),
-        hold_back: None,
-        validation: None,
-        split: None,
+        ..DataArguments::default()
     };
     data.load(Part::Training, true)
 }
