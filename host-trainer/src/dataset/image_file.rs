@@ -1,9 +1,11 @@
 //! PNG and JPEG files as glyphs, and glyphs as PNG files.
 
 use std::io::Cursor;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
+use image::error::{DecodingError, ImageFormatHint};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage};
 
 use super::{DatasetError, Glyph};
 use crate::files::write_atomically;
@@ -38,7 +40,9 @@ pub fn load_glyph(path: &Path) -> Result<Glyph, DatasetError> {
     if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS.into() {
         return Err(DatasetError::ImageSize { path: path.to_owned(), width, height });
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(image_error)?;
+    // A damaged JPEG can make its decoder (zune-jpeg 0.5) panic; what it had begun is dropped.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    let image = decoded.unwrap_or_else(|_| Err(damaged())).map_err(image_error)?;
 
     let luma = DynamicImage::ImageRgba8(over_white(image.into_rgba8())).into_luma8();
     // MAX_SIDE fits 16 bits.
@@ -48,6 +52,11 @@ pub fn load_glyph(path: &Path) -> Result<Glyph, DatasetError> {
         invert(&mut glyph.pixels);
     }
     Ok(glyph)
+}
+
+/// What is said of a picture on which its decoder fails.
+fn damaged() -> ImageError {
+    ImageError::Decoding(DecodingError::new(ImageFormatHint::Unknown, "the decoder gave up: it is damaged"))
 }
 
 /// Writes a glyph as an 8-bit grey PNG, dark ink on white paper, which [`load_glyph`] reads back as
@@ -134,6 +143,17 @@ mod tests {
         let mut pixels = vec![0; 35];
         pixels[15..20].copy_from_slice(&[90, 255, 255, 200, 31]);
         Glyph { width: 7, height: 5, pixels }
+    }
+
+    /// Found by fuzzing: zune-jpeg 0.5.15 takes a slice that is not there.
+    #[test]
+    fn a_jpeg_that_its_decoder_panics_on_is_an_error() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/image/found-decoder-panic.jpg"));
+        // In the fuzz crate, which holds this file as well, the seeds have a test of their own.
+        if path.exists() {
+            let error = load_glyph(path).unwrap_err();
+            assert!(error.to_string().contains("found-decoder-panic.jpg"), "{error}");
+        }
     }
 
     #[test]
