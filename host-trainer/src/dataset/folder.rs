@@ -1,5 +1,6 @@
 //! A folder of PNG and JPEG files, one sub-folder per class.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,35 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     paths.retain(|path| path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
     paths.sort();
     Ok(paths)
+}
+
+/// Appends every file below `dir` that `is_wanted`, folder by folder in the order of [`entries`].
+pub(super) fn search(
+    dir: &Path,
+    is_wanted: &impl Fn(&Path) -> bool,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), DatasetError> {
+    for path in entries(dir)? {
+        // A linked folder is passed over: it might lead back here.
+        if path.is_dir() && !path.is_symlink() {
+            search(&path, is_wanted, found)?;
+        } else if is_wanted(&path) && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The `paths` without those that lead to a file which an earlier one led to.
+pub(super) fn distinct(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut seen = BTreeSet::new();
+    let mut distinct = Vec::new();
+    for path in paths {
+        if seen.insert(fs::canonicalize(&path).map_err(DatasetError::io(&path, "read"))?) {
+            distinct.push(path);
+        }
+    }
+    Ok(distinct)
 }
 
 #[cfg(test)]

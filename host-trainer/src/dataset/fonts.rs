@@ -1,12 +1,11 @@
 //! Characters rendered from font files.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ab_glyph::{Font, FontVec, GlyphId, Outline, OutlineCurve, OutlinedGlyph, Point, PxScaleFactor, Rect};
 
-use super::folder::{entries, has_extension};
+use super::folder::{distinct, has_extension, search};
 use super::{ClassList, Dataset, DatasetError, GRADE1, Glyph, LoadOptions, Sample};
 
 /// Side of a rendered glyph in pixels.
@@ -94,7 +93,7 @@ pub(super) fn font_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError
     for path in paths {
         if path.is_dir() {
             let before = found.len();
-            search(path, &mut found)?;
+            search(path, &|path| has_extension(path, &FONT_EXTENSIONS), &mut found)?;
             if found.len() == before {
                 return Err(DatasetError::NoSamples {
                     path: path.clone(),
@@ -105,26 +104,7 @@ pub(super) fn font_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError
             found.push(path.clone());
         }
     }
-    let mut seen = BTreeSet::new();
-    let mut distinct = Vec::new();
-    for path in found {
-        if seen.insert(fs::canonicalize(&path).map_err(DatasetError::io(&path, "read"))?) {
-            distinct.push(path);
-        }
-    }
-    Ok(distinct)
-}
-
-fn search(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
-    for path in entries(dir)? {
-        // A linked folder is passed over: it might lead back here.
-        if path.is_dir() && !path.is_symlink() {
-            search(&path, found)?;
-        } else if has_extension(&path, &FONT_EXTENSIONS) && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(())
+    distinct(found)
 }
 
 /// One character, or `None` where the face has no shape for it.

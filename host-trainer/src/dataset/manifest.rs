@@ -126,7 +126,7 @@ impl SourceFile {
 
 impl PartRecord {
     fn of(part: &Dataset) -> Self {
-        let mut identities: Vec<_> = part.samples.par_iter().map(|sample| identity(sample, part)).collect();
+        let mut identities = identities(part);
         identities.par_sort_unstable();
         let mut hasher = Sha256::new();
         identities.iter().for_each(|identity| hasher.update(identity));
@@ -146,6 +146,11 @@ fn label<'a>(sample: &Sample, part: &'a Dataset) -> Option<&'a str> {
     sample.label.and_then(|label| part.classes.labels().get(label as usize)).map(String::as_str)
 }
 
+/// What each sample of `part` is, whatever its place and the numbers of its class and source.
+pub(super) fn identities(part: &Dataset) -> Vec<[u8; 32]> {
+    part.samples.par_iter().map(|sample| identity(sample, part)).collect()
+}
+
 /// SHA-256 of a sample: each field behind its length, so that no two samples read alike.
 fn identity(sample: &Sample, part: &Dataset) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -158,17 +163,27 @@ fn identity(sample: &Sample, part: &Dataset) -> [u8; 32] {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field);
     }
+    for line in sample.strokes.iter().flat_map(|strokes| strokes.lines()) {
+        hasher.update((line.len() as u64).to_le_bytes());
+        for point in line {
+            hasher.update([point.x, point.y].map(i16::to_le_bytes).as_flattened());
+            hasher.update([point.width]);
+        }
+    }
     hasher.finalize().into()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::dataset::{ClassList, Glyph, Share};
+    use crate::dataset::{ClassList, Glyph, Share, Strokes};
 
     fn set() -> Dataset {
         let sample = |index: u32| Sample {
@@ -217,7 +232,8 @@ mod tests {
             set.samples.iter_mut().for_each(|sample| sample.source = 2 - sample.source);
         });
         assert_eq!(renumbered, same);
-        let changes: [&dyn Fn(&mut Dataset); 6] = [
+        let changes: [&dyn Fn(&mut Dataset); 7] = [
+            &|set| set.samples[4].strokes = Strokes::from_lines(&[vec![[0.0, 0.0], [1.0, 1.0]]]).map(Arc::new),
             &|set| set.samples[4].glyph.pixels[0] = 1,
             &|set| (set.samples[4].glyph.width, set.samples[4].glyph.height) = (4, 1),
             &|set| set.samples[4].label = Some(1),

@@ -6,7 +6,7 @@
 //! ```text
 //!  fonts:DIR ──► fonts ──┐
 //!  strokes:FILE► strokes ┤ ► render: written anew by another hand each time
-//!  idx:IMAGES ─► idx ────┼──► Dataset ──► split_off ──► distort ──► training
+//!  idx:IMAGES ─► idx ────┼──► Dataset ──► SplitPlan ──► distort ──► training
 //!  emnist:… ───► emnist ─┤
 //!  folder:DIR ─► folder ─┤      │
 //!  etl:DIR ────► etl ────┘      │
@@ -44,17 +44,18 @@ pub use fonts::{RENDER_BOX, RENDER_SIDE};
 pub use grade1::GRADE1;
 pub use handwriting::{Handwriting, Writer};
 pub use image_file::{load_glyph, write_grey_png, write_png};
-pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile};
+pub use manifest::{DataManifest, MANIFEST_FILE, PartRecord, SourceFile, hexadecimal};
 pub use render::render;
 pub use sample_source::{NamedSample, SampleSource};
 pub use sampling::Sampling;
 pub use source::{DataSpec, LoadOptions};
-pub use split::{Share, split_off};
+pub use split::Share;
 pub use splits::{SplitPart, SplitPlan, SplitRule, Splits};
 pub use strokes::{SPAN, Strokes};
 
 use std::sync::Arc;
 
+use manifest::identities;
 use sha2::{Digest, Sha256};
 
 /// A grey picture of one character: 255 is full ink, 0 is paper.
@@ -96,23 +97,15 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A SHA-256, in hexadecimal digits, over all pixels, strokes and labels in their order: two sets with the same digest are the
-    /// same data, wherever they lie.
+    /// A SHA-256, in hexadecimal digits, over all samples in their order: two sets with the same digest are the same
+    /// data, wherever their files lie.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for label in self.classes.labels() {
             hasher.update((label.len() as u64).to_le_bytes());
             hasher.update(label);
         }
-        for sample in &self.samples {
-            hasher.update(sample.label.map_or(u64::MAX, u64::from).to_le_bytes());
-            hasher.update([sample.glyph.width, sample.glyph.height].map(u16::to_le_bytes).as_flattened());
-            hasher.update(&sample.glyph.pixels);
-            for line in sample.strokes.iter().flat_map(|strokes| strokes.lines()) {
-                hasher.update((line.len() as u64).to_le_bytes());
-                line.iter().for_each(|point| hasher.update([point.x, point.y].map(|c| c.to_le_bytes()).as_flattened()));
-            }
-        }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        identities(self).iter().for_each(|identity| hasher.update(identity));
+        hexadecimal(&hasher.finalize())
     }
 }

@@ -1,4 +1,4 @@
-//! Holding samples back from training.
+//! How much of a data set is held back, and which samples where every class gives its share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,36 +47,10 @@ impl fmt::Display for Share {
 /// whose streams count epochs from 0.
 pub(super) const SPLIT_STREAM: u64 = u64::MAX;
 
-/// Splits a data set into (kept for training, held back).
+/// `count` of the `candidates`, which are indices of samples, chosen at random; `count` is at most their number.
 ///
-/// The split is stratified: every class, and the samples without a label taken together, gives the
-/// same share to within one sample, and the two parts together are the whole. What is left over by
-/// rounding goes to the classes with the largest remainders, the lower class first where they tie.
-/// Both parts keep the set's order, class list and sources. The same `seed` gives the same split.
-///
-/// Samples of one source (a writer, a font) can land on both sides; a test of how a model does on
-/// unseen writers has to be split by source instead ([`SplitPlan::BySource`](super::SplitPlan::BySource)).
-///
-/// # Errors
-/// [`DatasetError::Share`] when more is asked for than there is, or a fraction is outside 0 to 1.
-pub fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, Dataset), DatasetError> {
-    let available = dataset.samples.len();
-    let mut is_held_back = vec![false; available];
-    for index in choose(&dataset, 0..available, share.of(available)?, seed) {
-        is_held_back[index] = true;
-    }
-    let Dataset { samples, classes, sources, missing } = dataset;
-    let part =
-        |samples| Dataset { samples, classes: classes.clone(), sources: sources.clone(), missing: missing.clone() };
-    let (mut kept, mut held_back) = (part(Vec::new()), part(Vec::new()));
-    for (sample, is_held_back) in samples.into_iter().zip(is_held_back) {
-        if is_held_back { &mut held_back } else { &mut kept }.samples.push(sample);
-    }
-    Ok((kept, held_back))
-}
-
-/// `count` of the `candidates`, which are indices of samples, chosen at random with the same share of every class.
-/// `count` is at most their number.
+/// Every class, and the samples without a label taken together, gives the same share to within one sample. What is left
+/// over by rounding goes to the classes with the largest remainders, the lower class first where they tie.
 pub(super) fn choose(
     dataset: &Dataset,
     candidates: impl Iterator<Item = usize>,
@@ -124,7 +98,13 @@ fn apportion(sizes: &[usize], count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{ClassList, Glyph, Sample};
+    use crate::dataset::{ClassList, Glyph, Sample, SplitPlan};
+
+    /// What is kept, and what is held back.
+    fn split_off(dataset: Dataset, share: Share, seed: u64) -> Result<(Dataset, Dataset), DatasetError> {
+        let splits = SplitPlan::Stratified { validation: Share::Count(0), test: share }.divide(dataset, seed)?;
+        Ok((splits.training, splits.test))
+    }
 
     /// Samples with the given labels; each carries its index as its picture.
     fn set(labels: impl IntoIterator<Item = Option<u32>>) -> Dataset {

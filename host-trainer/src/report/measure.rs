@@ -14,7 +14,7 @@ use super::metrics::{
     Agreement, Form, FormMetrics, LabelledCluster, METRICS_VERSION, Metrics, PackageMetrics, Pair, Samples, Training,
 };
 use super::{PairExamples, Report, ReportError};
-use crate::dataset::Glyph;
+use crate::dataset::{Glyph, hexadecimal};
 use crate::evaluate::{TestSet, rank_by_checkpoint, rank_by_package};
 use crate::package::{PackageFile, pack};
 use crate::train::{Checkpoint, RunFolder, RunInfo, Stage};
@@ -238,7 +238,7 @@ fn fingerprint(set: &TestSet, classes: &[String]) -> String {
         hash.update((label.len() as u32).to_le_bytes());
         hash.update(label);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
 /// What `preset` is called on the command line and in `run.json`.

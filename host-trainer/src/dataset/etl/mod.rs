@@ -8,13 +8,13 @@
 mod jis;
 mod records;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use self::records::{Kind, Records};
-use super::folder::entries;
+use super::folder::{distinct, search};
 use super::idx::MAX_BYTES;
 use super::sample_source::{NamedSample, SampleSource};
 use super::{Dataset, DatasetError, Glyph, LoadOptions};
@@ -30,12 +30,13 @@ pub(super) fn load(paths: &[PathBuf], options: &LoadOptions<'_>) -> Result<Datas
 /// Every data file that `paths` name or hold, each once, in order of their names. A file that is named but is not
 /// called as one of the database is refused; in a folder such files are passed over.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
+    let is_data = |path: &Path| Kind::of_file_name(path).is_some();
     let mut found = Vec::new();
     for path in paths {
         let before = found.len();
         if path.is_dir() {
-            search(path, &mut found)?;
-        } else if Kind::of_file_name(path).is_some() {
+            search(path, &is_data, &mut found)?;
+        } else if is_data(path) {
             found.push(path.clone());
         }
         if found.len() == before {
@@ -44,26 +45,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
         }
     }
     found.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
-    let mut seen = BTreeSet::new();
-    let mut distinct = Vec::new();
-    for path in found {
-        if seen.insert(fs::canonicalize(&path).map_err(DatasetError::io(&path, "read"))?) {
-            distinct.push(path);
-        }
-    }
-    Ok(distinct)
-}
-
-fn search(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
-    for path in entries(dir)? {
-        // A linked folder is passed over: it might lead back here.
-        if path.is_dir() && !path.is_symlink() {
-            search(&path, found)?;
-        } else if Kind::of_file_name(&path).is_some() && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(())
+    distinct(found)
 }
 
 /// All samples of some files, one after another.

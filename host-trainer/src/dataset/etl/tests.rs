@@ -1,6 +1,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::records::Record;
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// A record as the database lays it out, written by offsets of its own: `ink(x, y)` is a grey of 0 to 15, or a bit.
