@@ -18,6 +18,7 @@ help:
 	@echo 'make test        run every test, those on the emulated board among them'
 	@echo 'make fuzz        fuzz everything that is read from outside, SECONDS for each target (now: $(SECONDS))'
 	@echo "make sanitize    the runtime's tests under AddressSanitizer, Valgrind and, with nightly Rust, Miri"
+	@echo "make bench-train training speed on the reference network beside PyTorch's; installs the latter in an environment of its own"
 	@echo 'make lint        formatting, clippy, documentation'
 
 setup:
@@ -59,6 +60,17 @@ fuzz:
 sanitize:
 	.ci/sanitize
 
+# Some gigabytes, which nothing else needs: in the target folder, to be thrown away with it.
+pytorch := $(target_dir)/pytorch
+
+$(pytorch)/bin/torchrun:
+	python3 -m venv $(pytorch)
+	$(pytorch)/bin/pip install --quiet torch
+
+bench-train: $(pytorch)/bin/torchrun
+	cargo bench --package fude-trainer --bench train -- --python $(abspath $(pytorch))/bin/python \
+		--out $(CURDIR)/runs/bench/train.json
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
@@ -70,4 +82,4 @@ lint:
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train lint

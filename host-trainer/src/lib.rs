@@ -8,6 +8,7 @@
 //!
 //! - [`dataset`]: glyphs from fonts, IDX files, folders and the ETL database; checks, splits, sampling, distortions.
 //! - [`model`]: an architecture is a list of nodes; a network is one with weights.
+//! - [`operators`]: the operations that training spends its time in.
 //! - [`train`]: batches, the loop, run folders.
 //! - [`quantize`]: fake quantisation in training, integers afterwards.
 //! - [`package`]: from a checkpoint to the bytes that a board reads.
@@ -34,6 +35,7 @@ pub mod label_font;
 pub mod machine;
 pub mod model;
 pub mod numbers;
+pub mod operators;
 pub mod package;
 pub mod quantize;
 pub mod report;

@@ -99,21 +99,21 @@ fn test(arguments: &LrFindArguments, config: &TrainConfig) -> Result<RangeTest, 
     let stream = BatchStream {
         preprocessing: Preprocessing::ink_box(preset.longer_side()),
         side: preset.side(),
-        batch_size: config.float.batch,
+        batch_size: config.float.batch * config.float.accumulate,
         seed,
         sampling: config.data.sampling.clone(),
         distortion: Distortion { side: glyph_side(&dataset.samples), ..config.data.distortion.distortion() },
         dataset: Arc::new(dataset),
     };
-    let (samples, batch) = (stream.dataset.samples.len(), config.float.batch);
+    let (samples, batch) = (stream.dataset.samples.len(), stream.batch_size);
     if stream.batches_per_epoch() == 0 {
         return Err(TrainError::TooFewSamples { samples, batch }.into());
     }
     let steps = arguments.steps as usize;
     say(&format!("{steps} steps at rates from {:e} to {:e}", RATES.0, RATES.1));
     let progress = bar(steps, "learning-rate range test");
-    let epochs = (steps * config.float.accumulate).div_ceil(stream.batches_per_epoch());
-    let batches = (stream.start(0, epochs), preset.side());
+    let epochs = steps.div_ceil(stream.batches_per_epoch());
+    let batches = stream.start(0, epochs);
     let test = range_test(&network, batches, &config.float, (seed, steps), &device, |_| progress.inc(1));
     progress.finish_and_clear();
     Ok(test)

@@ -20,7 +20,7 @@ pub struct DropoutKey {
 }
 
 impl DropoutKey {
-    /// Zeroes elements of `tensor` `[batch, channels, height, width]` and scales up the others.
+    /// Zeroes elements of `tensor` `[channels, batch, height, width]` and scales up the others.
     pub(super) fn apply(self, tensor: Tensor<4>, dropout: Dropout) -> Tensor<4> {
         let mask = self.mask(tensor.dims(), dropout);
         let mask = Tensor::from_data(TensorData::new(mask, tensor.dims()), &tensor.device());
@@ -45,7 +45,7 @@ mod tests {
     use crate::model::{Mode, Network, Preset};
     use crate::tensors::{floats, glyph_tensor};
 
-    const SHAPE: [usize; 4] = [64, 512, 1, 1];
+    const SHAPE: [usize; 4] = [512, 64, 1, 1];
 
     fn mask(seed: u64, step: u64, tensor: usize) -> Vec<f32> {
         DropoutKey { seed, step }.mask(SHAPE, Dropout { tensor, permille: 400 })

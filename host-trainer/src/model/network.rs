@@ -2,11 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, activation};
 
 use super::{Activation, Architecture, DropoutKey, Operation};
+use crate::operators::{Window, add_bias, batch_norm, convolve, depthwise, gate, global_average};
 use crate::quantize::{Range, RangeKind, RangeSource, fake_quantize_weights};
 
 /// How a forward pass computes.
@@ -67,7 +66,7 @@ impl Network {
 
     /// Logits `[batch, classes]` of glyphs `[batch, 1, height, width]` with ink 1 on 0.
     pub fn forward(&self, glyphs: Tensor<4>, mode: Mode) -> Tensor<2> {
-        logits(self.forward_all(glyphs, mode))
+        logits(self.compute(glyphs, mode, None))
     }
 
     /// The same in a step of training: with the architecture's dropout, whose masks are drawn from `key`.
@@ -77,21 +76,23 @@ impl Network {
 
     /// All tensors of a forward pass, the input first, each `[batch, channels, height, width]`.
     pub fn forward_all(&self, glyphs: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
-        self.compute(glyphs, mode, None)
+        self.compute(glyphs, mode, None).into_iter().map(|tensor| tensor.swap_dims(0, 1)).collect()
     }
 
+    /// All tensors, each `[channels, batch, height, width]`.
     fn compute(&self, glyphs: Tensor<4>, mode: Mode, dropout: Option<DropoutKey>) -> Vec<Tensor<4>> {
-        let mut tensors = vec![glyphs];
+        let [batch, _, height, width] = glyphs.dims();
+        let mut tensors = vec![glyphs.reshape([1, batch, height, width])];
         let mut layers = self.layers.iter();
         for (node, range) in self.architecture.nodes.iter().zip(&self.ranges) {
             let input = tensors[node.input].clone();
             let result = match node.operation {
                 Operation::Convolution { .. } | Operation::Depthwise { .. } => {
                     let layer = layers.next().expect("one layer for every node with weights");
-                    activate(layer.forward(input, &node.operation, mode), node.operation.activation())
+                    layer.forward(input, &node.operation, mode)
                 }
-                Operation::GlobalAverage => input.mean_dims(&[2, 3]),
-                Operation::Gate { gate } => input * tensors[gate].clone(),
+                Operation::GlobalAverage => global_average(input),
+                Operation::Gate { gate: by } => gate(input, tensors[by].clone()),
                 Operation::Add { other, activation } => activate(input + tensors[other].clone(), activation),
             };
             let result = match mode {
@@ -108,11 +109,11 @@ impl Network {
     }
 }
 
-/// The last tensor as `[batch, classes]`.
+/// The last tensor, `[classes, batch, 1, 1]`, as `[batch, classes]`.
 fn logits(mut tensors: Vec<Tensor<4>>) -> Tensor<2> {
     let logits = tensors.pop().expect("an architecture has nodes");
-    let [batch, classes, ..] = logits.dims();
-    logits.reshape([batch, classes])
+    let [classes, batch, ..] = logits.dims();
+    logits.reshape([classes, batch]).transpose()
 }
 
 impl Layer {
@@ -150,41 +151,31 @@ impl Layer {
     }
 
     fn forward(&self, input: Tensor<4>, operation: &Operation, mode: Mode) -> Tensor<4> {
-        if mode == Mode::Float {
-            let result = convolve(input, self.weight.val(), operation);
-            return match (&self.norm, &self.bias) {
-                (Some(norm), _) => norm.forward(result),
-                (None, Some(bias)) => result + per_channel(bias.val()),
-                (None, None) => result,
-            };
-        }
-        let (weight, bias) = self.folded();
-        let weight = if mode == Mode::Folded { weight } else { fake_quantize_weights(weight) };
-        convolve(input, weight, operation) + per_channel(bias)
+        let activation = operation.activation();
+        // The operators know this one; another is applied afterwards.
+        let relu = activation == Activation::Relu;
+        let result = match (mode, &self.norm) {
+            (Mode::Float, Some(norm)) => batch_norm(apply(operation, input, self.weight.val()), norm, relu),
+            _ => {
+                let (weight, bias) = self.folded();
+                let weight = match mode {
+                    Mode::Float | Mode::Folded => weight,
+                    Mode::FakeQuantized(_) => fake_quantize_weights(weight),
+                };
+                add_bias(apply(operation, input, weight), bias, relu)
+            }
+        };
+        if relu { result } else { activate(result, activation) }
     }
 }
 
-fn per_channel(values: Tensor<1>) -> Tensor<4> {
-    let channels = values.dims()[0];
-    values.reshape([1, channels, 1, 1])
-}
-
-fn convolve(input: Tensor<4>, weight: Tensor<4>, operation: &Operation) -> Tensor<4> {
+/// The convolution that `operation` is, without what follows it.
+fn apply(operation: &Operation, input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     match *operation {
-        // A matrix product: its backward pass is several times as fast as a convolution's.
-        Operation::Convolution { channels, size: 1, stride: 1, padding: 0, .. } => {
-            let [batch, input_channels, height, width] = input.dims();
-            let pixels = input.reshape([batch, input_channels, height * width]);
-            let product = weight.reshape([1, channels, input_channels]).matmul(pixels);
-            product.reshape([batch, channels, height, width])
+        Operation::Convolution { size, stride, padding, .. } => {
+            convolve(input, weight, Window { size, stride, padding })
         }
-        Operation::Convolution { stride, padding, .. } => {
-            conv2d(input, weight, None, ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1))
-        }
-        Operation::Depthwise { stride, padding, .. } => {
-            let groups = input.dims()[1];
-            conv2d(input, weight, None, ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups))
-        }
+        Operation::Depthwise { size, stride, padding } => depthwise(input, weight, Window { size, stride, padding }),
         _ => input,
     }
 }

@@ -4,6 +4,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
 use super::fake::{SMALLEST_SCALE, round_straight_through};
+use crate::operators::{extremes, fake_quantize};
 
 /// Weight of the newest batch in the moving average.
 const MOMENTUM: f64 = 0.05;
@@ -81,8 +82,7 @@ impl Range {
             RangeKind::Logits => (scale.zeros_like() - LOGIT_LIMIT - 1.0, scale.zeros_like() + LOGIT_LIMIT),
             _ => (zero.clone().neg(), zero.neg() + STEPS),
         };
-        let [scale, below, above] = [scale, below, above].map(|bound| bound.reshape([1, 1, 1, 1]));
-        round_straight_through((values / scale.clone()).max_pair(below).min_pair(above)) * scale
+        fake_quantize(values, scale, [below, above])
     }
 
     /// The grid that the device will use.
@@ -99,8 +99,7 @@ impl Range {
     }
 
     fn observe(&self, values: &Tensor<4>) {
-        let values = values.clone().detach();
-        let extremes = Tensor::cat(vec![values.clone().min(), values.max()], 0);
+        let extremes = extremes(values.clone());
         let before = self.observed.value_sync();
         // The first observation replaces the zeros, later ones move the average.
         let is_first = before.clone().abs().sum().equal_elem(0.0).float();

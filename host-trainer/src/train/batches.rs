@@ -26,10 +26,17 @@ pub struct Batch {
 
 impl Batch {
     /// The batch in parts of at most `count` glyphs, each `side` pixels square.
-    pub fn parts(&self, count: usize, side: usize) -> impl Iterator<Item = Self> {
+    pub(super) fn parts(&self, count: usize, side: usize) -> impl Iterator<Item = BatchPart<'_>> {
         let parts = self.labels.chunks(count).zip(self.pixels.chunks(count * side * side));
-        parts.map(|(labels, pixels)| Self { pixels: pixels.to_vec(), labels: labels.to_vec() })
+        parts.map(|(labels, pixels)| BatchPart { pixels, labels })
     }
+}
+
+/// Some neighbouring glyphs of a [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchPart<'a> {
+    pub(super) pixels: &'a [u8],
+    pub(super) labels: &'a [u32],
 }
 
 /// How samples become batches.

@@ -7,19 +7,18 @@ use std::error::Error;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::store::{ModuleRecord, RecordError};
-use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::store::RecordError;
+use burn::tensor::Device;
 use thiserror::Error as ThisError;
 
+use super::learner::tensors;
 use super::{
-    Batch, BatchStream, EpochReport, FitSettings, GradientAccumulator, Progress, Teacher, TrainingState, Verdict,
+    Batch, BatchStream, EpochReport, FitSettings, Learner, Progress, Step, Teacher, TrainingState, Verdict,
     WeightAverage,
 };
-use crate::model::{DropoutKey, Mode, Network};
+use crate::model::{Mode, Network};
 use crate::quantize::{Range, RangeSource};
-use crate::tensors::glyph_tensor;
 
 /// Glyphs that are validated at a time.
 const VALIDATION_BATCH: usize = 64;
@@ -92,12 +91,9 @@ pub struct Training {
     settings: FitSettings,
     description: String,
     device: Device,
-    network: Network,
+    learner: Learner,
     mode: Mode,
     average: Option<WeightAverage>,
-    teacher: Option<Teacher>,
-    optimizer: ModuleOptimizer,
-    loss: CrossEntropyLoss,
     progress: Progress,
 }
 
@@ -121,23 +117,19 @@ impl Training {
             let (samples, batch) = (stream.dataset.samples.len(), stream.batch_size);
             return Err(TrainError::TooFewSamples { samples, batch });
         }
-        let device = device.clone().autodiff();
         let config = &settings.config;
         let steps = stream.batches_per_epoch() * config.epochs;
-        let network = network.train();
+        let learner = Learner::new(network, config, teacher, device);
         Ok(Self {
             mode: settings.stage.mode(0, steps),
-            average: config.ema.map(|decay| WeightAverage::new(decay, &network)),
-            network,
-            teacher,
-            optimizer: config.optimizer.build(config.decay()),
-            loss: CrossEntropyLossConfig::new().with_smoothing(Some(config.label_smoothing)).init(&device),
+            average: config.ema.map(|decay| WeightAverage::new(decay, learner.network())),
+            learner,
             progress: Progress::default(),
             stream,
             validation,
             settings,
             description,
-            device,
+            device: device.clone(),
         })
     }
 
@@ -146,19 +138,16 @@ impl Training {
     /// # Errors
     /// [`TrainError::Record`] where the state is of another network.
     pub fn resumed(self, state: &TrainingState) -> Result<Self, TrainError> {
-        let record = |bytes: &Vec<u8>| Bytes::from_bytes_vec(bytes.clone());
-        let weights = ModuleRecord::from_bytes(record(&state.network))?;
         let steps = self.steps();
-        let network = self.network.valid().try_load_record(weights)?.train();
+        let learner = self.learner.restored(&state.network, &state.optimizer)?;
         let average = match (self.settings.config.ema, &state.average) {
-            (Some(decay), Some(bytes)) => Some(WeightAverage::from_bytes(decay, &network, bytes)?),
+            (Some(decay), Some(bytes)) => Some(WeightAverage::from_bytes(decay, learner.network(), bytes)?),
             _ => None,
         };
         Ok(Self {
-            network,
+            learner,
             average,
             mode: self.settings.stage.mode(state.progress.step.saturating_sub(1), steps),
-            optimizer: self.optimizer.from_bytes(record(&state.optimizer))?,
             progress: state.progress.clone(),
             ..self
         })
@@ -179,9 +168,8 @@ impl Training {
             steps: self.steps(),
             description: self.description.clone(),
             threads: rayon::current_num_threads(),
-            // Without automatic differentiation the running statistics are up to date.
-            network: self.network.valid().into_record().into_bytes()?.to_vec(),
-            optimizer: self.optimizer.into_bytes()?.to_vec(),
+            network: self.learner.weights()?,
+            optimizer: self.learner.moments()?,
             average: self.average.as_ref().map(WeightAverage::to_bytes).transpose()?,
         })
     }
@@ -226,46 +214,26 @@ impl Training {
         Ok(Fitted::Done(Box::new(self.evaluated()), progress))
     }
 
-    /// One step of gradient descent further. By value: a second owner of the weights would have Burn copy them.
+    /// One step further.
     fn stepped(mut self, batch: &Batch) -> Self {
-        let step = self.progress.step;
-        let config = &self.settings.config;
-        let learning_rate = self.learning_rate(step);
-        let mode = self.settings.stage.mode(step, self.steps());
-        let mut network = entering(mode, self.mode, self.network);
-        self.mode = mode;
-
-        let mut accumulator = GradientAccumulator::new(config.accumulate);
-        let mut loss_of_step = 0.0;
-        for (index, part) in batch.parts(config.batch, self.stream.side).enumerate() {
-            let (glyphs, labels) = tensors(&part, self.stream.side, &self.device);
-            let key = DropoutKey { seed: self.stream.seed, step: (step * config.accumulate + index) as u64 };
-            let logits = network.forward_training(glyphs.clone(), mode, key);
-            let loss = match &self.teacher {
-                Some(teacher) => teacher.loss(glyphs, logits, labels, config.label_smoothing),
-                None => self.loss.forward(logits, labels),
-            };
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            loss_of_step += f64::from(loss.into_scalar::<f32>());
-            if let Some(gradients) = accumulator.add(&network, gradients) {
-                let gradients = config.clip(gradients, &network);
-                network = self.optimizer.step(learning_rate, network, gradients);
-            }
-        }
+        let number = self.progress.step;
+        let mode = self.settings.stage.mode(number, self.steps());
+        let step = Step { mode, learning_rate: self.learning_rate(number), seed: self.stream.seed, number };
+        let before = self.mode;
+        let (learner, loss) = self.learner.with_network(|network| entering(mode, before, network)).step(batch, step);
         if let Some(average) = &mut self.average {
-            average.update(&network);
+            average.update(learner.network());
         }
-        self.network = network;
-        self.progress.epoch_loss += loss_of_step / config.accumulate as f64;
+        self.progress.epoch_loss += loss;
         self.progress.step += 1;
-        self
+        Self { learner, mode, ..self }
     }
 
     /// The network as it is evaluated: the average of its weights where there is one, without automatic differentiation.
     fn evaluated(&self) -> Network {
         let network = match &self.average {
             Some(average) => average.network().clone(),
-            None => self.network.valid(),
+            None => self.learner.network().valid(),
         };
         // A run of one step ends before ranges are learned.
         entering(self.settings.stage.evaluation_mode(), self.mode, network)
@@ -315,12 +283,11 @@ impl Training {
     /// Mean loss and share of right answers.
     fn validate(&self, samples: &Batch) -> (f64, f64) {
         let network = self.evaluated();
-        let device = self.device.clone().inner();
-        let loss_function = CrossEntropyLossConfig::new().init(&device);
+        let loss_function = CrossEntropyLossConfig::new().init(&self.device);
         let side = self.stream.side;
         let (mut loss, mut right) = (0.0, 0.0);
         for part in samples.parts(VALIDATION_BATCH, side) {
-            let (glyphs, truth) = tensors(&part, side, &device);
+            let (glyphs, truth) = tensors(part, side, &self.device);
             let logits = network.forward(glyphs, self.settings.stage.evaluation_mode());
             let answers = logits.clone().argmax(1).flatten::<1>(0, 1);
             right += f64::from(answers.equal(truth.clone()).float().sum().into_scalar::<f32>());
@@ -337,10 +304,4 @@ fn entering(to: Mode, from: Mode, mut network: Network) -> Network {
         network.ranges = network.ranges.into_iter().map(Range::start_learning).collect();
     }
     network
-}
-
-pub(super) fn tensors(batch: &Batch, side: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
-    let labels: Vec<i32> = batch.labels.iter().map(|&label| label as i32).collect();
-    let count = labels.len();
-    (glyph_tensor(&batch.pixels, side, device), Tensor::from_data(TensorData::new(labels, [count]), device))
 }

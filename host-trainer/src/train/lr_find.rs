@@ -1,14 +1,10 @@
 //! The learning-rate range test (Smith, 2017): train while the rate rises, and see where the loss falls fastest.
 
-use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::fit::tensors;
-use super::{Batch, GradientAccumulator, StageConfig};
-use crate::model::{DropoutKey, Mode, Network};
+use super::{Batch, Learner, StageConfig, Step};
+use crate::model::{Mode, Network};
 
 /// The first and the last rate.
 pub const RATES: (f64, f64) = (1e-7, 10.0);
@@ -96,38 +92,24 @@ impl RangeTest {
 
 /// Trains a copy of `network` with the batch, optimiser, clipping and smoothing of `stage`, and no teacher.
 ///
-/// `batches` are of glyphs `side` pixels square and must last for the steps; `seed` is that of dropout; `device` is
-/// without automatic differentiation. `progress` is told of every step.
+/// `batches` are what a step takes, glyphs as large as the network's input, and must last for the steps; `seed` is that
+/// of dropout; `device` is without automatic differentiation. `progress` is told of every step.
 pub fn range_test(
     network: &Network,
-    (mut batches, side): (impl Iterator<Item = Batch>, usize),
+    mut batches: impl Iterator<Item = Batch>,
     stage: &StageConfig,
     (seed, steps): (u64, usize),
     device: &Device,
     mut progress: impl FnMut(&RatePoint),
 ) -> RangeTest {
-    let device = device.clone().autodiff();
-    let mut network = network.clone().train();
-    let mut optimizer = stage.optimizer.build(stage.decay());
-    let mut accumulator = GradientAccumulator::new(stage.accumulate);
-    let loss_function = CrossEntropyLossConfig::new().with_smoothing(Some(stage.label_smoothing)).init(&device);
+    let mut learner = Learner::new(network.clone(), stage, None, device);
     let mut test = RangeTest::new(steps);
-    let mut losses = Vec::with_capacity(stage.accumulate);
-    let mut step = 0;
-    while let (Some(rate), Some(batch)) = (test.next_rate(), batches.next()) {
-        let (glyphs, labels) = tensors(&batch, side, &device);
-        let logits = network.forward_training(glyphs, Mode::Float, DropoutKey { seed, step });
-        step += 1;
-        let loss = loss_function.forward(logits, labels);
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        losses.push(f64::from(loss.into_scalar::<f32>()));
-        if let Some(gradients) = accumulator.add(&network, gradients) {
-            let gradients = stage.clip(gradients, &network);
-            network = optimizer.step(rate, network, gradients);
-            test.record(losses.iter().sum::<f64>() / losses.len() as f64);
-            losses.clear();
-            test.points().last().into_iter().for_each(&mut progress);
-        }
+    while let (Some(learning_rate), Some(batch)) = (test.next_rate(), batches.next()) {
+        let number = test.points().len();
+        let loss;
+        (learner, loss) = learner.step(&batch, Step { mode: Mode::Float, learning_rate, seed, number });
+        test.record(loss);
+        test.points().last().into_iter().for_each(&mut progress);
     }
     test
 }
@@ -194,7 +176,7 @@ mod tests {
         let device = Device::flex();
         device.seed(3);
         let network = Network::new(Preset::Nano.architecture(3), &device);
-        let run = |stage: &StageConfig| range_test(&network, (batches(), 24), stage, (1, 60), &device, |_| {});
+        let run = |stage: &StageConfig| range_test(&network, batches(), stage, (1, 60), &device, |_| {});
         let test = run(&StageConfig::default());
         let suggestion = test.suggestion().unwrap();
         let lowest = test.points().iter().min_by(|a, b| a.mean.total_cmp(&b.mean)).unwrap();
@@ -202,6 +184,6 @@ mod tests {
         assert!(lowest.mean < 0.9 * test.points()[0].mean, "it learned nothing: {lowest:?}");
         // The same test again is the same to the bit; that of another batch is not.
         assert_eq!(run(&StageConfig::default()), test);
-        assert_ne!(run(&StageConfig { accumulate: 2, ..StageConfig::default() }), test);
+        assert_ne!(run(&StageConfig { batch: 6, accumulate: 2, ..StageConfig::default() }), test);
     }
 }

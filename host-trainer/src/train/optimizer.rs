@@ -3,11 +3,12 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Network;
+use crate::operators::FusedAdamW;
 
 /// The rule by which a gradient changes a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -71,8 +72,7 @@ impl OptimizerSettings {
     pub fn build(&self, decay: WeightDecay) -> ModuleOptimizer {
         match *self {
             Self::AdamW { beta_1, beta_2, epsilon } => {
-                let config = AdamWConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(epsilon);
-                let with_decay = |rate| config.clone().with_weight_decay(rate).build();
+                let with_decay = |rate| FusedAdamW::new(beta_1, beta_2, epsilon, rate);
                 match decay.weights_only {
                     false => with_decay(decay.rate).into(),
                     true => ModuleOptimizer::from(with_decay(0.0)).with_group(weights(), with_decay(decay.rate), None),

@@ -83,10 +83,11 @@ fn trained(mut optimizer: ModuleOptimizer) -> Vec<f32> {
 }
 
 #[test]
-fn the_default_is_the_optimiser_it_always_was() {
-    let today = trained(AdamWConfig::new().with_weight_decay(0.02).init());
+fn the_default_is_burns_adamw() {
+    let burns = trained(AdamWConfig::new().with_weight_decay(0.02).init());
     let built = trained(OptimizerSettings::default().build(WeightDecay { rate: 0.02, weights_only: false }));
-    assert_eq!(built, today);
+    // One pass rounds otherwise than many.
+    assert!(built.iter().zip(&burns).all(|(ours, burns)| (ours - burns).abs() < 1e-6), "{built:?}, {burns:?}");
 }
 
 #[test]
