@@ -23,6 +23,13 @@ pub struct DataArguments {
     /// `folder:DIR` or `etl:DIR`. May be given several times.
     #[arg(long, value_name = "KIND:PATH")]
     pub data: Vec<DataSpec>,
+    #[command(flatten)]
+    pub options: DataOptions,
+}
+
+/// What the data's labels mean, and how it is divided.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataOptions {
     /// Table of classes that maps label indices to characters (index, code point, character, group).
     #[arg(long, value_name = "FILE.tsv")]
     pub classes: Option<PathBuf>,
@@ -111,14 +118,14 @@ impl DataArguments {
         labels_required: bool,
         bad_record: Option<&dyn Fn(DatasetError)>,
     ) -> Result<Dataset, DatasetError> {
-        let characters = self.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
+        let characters = self.options.characters.as_deref().map(|text| if text == "grade1" { GRADE1 } else { text });
         let progress = bar(0, &format!("reading {spec}"));
         let tick = |done: u64, total: u64| {
             progress.set_length(total);
             progress.set_position(done);
         };
         let options = LoadOptions {
-            classes: self.classes.clone(),
+            classes: self.options.classes.clone(),
             characters: characters.map(|text| text.chars().collect()),
             labels_required,
             progress: Some(&tick),
@@ -162,15 +169,15 @@ impl DataArguments {
 
     /// How the data is to be divided; `None` where all of it is one part.
     fn plan(&self) -> Result<Option<SplitPlan>, CliError> {
-        if self.hold_back.is_none() && self.validation.is_none() {
-            return match self.split {
+        if self.options.hold_back.is_none() && self.options.validation.is_none() {
+            return match self.options.split {
                 None => Ok(None),
                 Some(SplitRule::EarlierWork) => Ok(Some(SplitPlan::EarlierWork)),
                 Some(_) => Err("--split says how, not how much; give --hold-back N or --validation N too".into()),
             };
         }
         let writers_known = self.data.iter().filter(|spec| spec.knows_writers()).count();
-        let rule = match self.split {
+        let rule = match self.options.split {
             Some(rule) => rule,
             None if writers_known == 0 => SplitRule::Stratified,
             None if writers_known == self.data.len() => SplitRule::BySource,
@@ -179,7 +186,8 @@ impl DataArguments {
                 return Err(format!("some of the data names its writers, some does not; {remedy}").into());
             }
         };
-        let [validation, test] = [self.validation, self.hold_back].map(|count| Share::Count(count.unwrap_or(0)));
+        let [validation, test] =
+            [self.options.validation, self.options.hold_back].map(|count| Share::Count(count.unwrap_or(0)));
         match rule {
             SplitRule::Stratified => Ok(Some(SplitPlan::Stratified { validation, test })),
             SplitRule::BySource => Ok(Some(SplitPlan::BySource { validation, test })),

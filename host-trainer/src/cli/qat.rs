@@ -52,7 +52,11 @@ pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     if config.model.preset != info.preset {
         let found =
             config.model.preset.to_possible_value().map_or(String::new(), |preset| preset.get_name().to_owned());
-        return Err(format!("{}: the run is of another preset than {found}", arguments.run.display()).into());
+        return Err(format!(
+            "{}: the run is of another preset than {found}; leave --preset out",
+            arguments.run.display()
+        )
+        .into());
     }
     config.quantization.learn_ranges |= arguments.learn_ranges;
     let device = compute_device(arguments.device, info.seed)?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::data::{DataArguments, TestArguments};
+use super::data::{DataArguments, DataOptions, TestArguments};
 use super::eval::{EvalArguments, StageChoice, evaluate};
 use super::export::{ExportArguments, LabelFontChoice, export};
 use super::outcome::{grouped, percent, rows};
@@ -204,8 +204,8 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, CliError>) -> Re
 }
 
 fn data(fonts: Vec<PathBuf>) -> DataArguments {
-    let characters = Some("grade1".to_owned());
-    DataArguments { data: vec![DataSpec::Fonts(fonts)], characters, ..DataArguments::default() }
+    let options = DataOptions { characters: Some("grade1".to_owned()), ..DataOptions::default() };
+    DataArguments { data: vec![DataSpec::Fonts(fonts)], options }
 }
 
 fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> TrainArguments {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::data::{DataArguments, at_least_one};
+use super::data::{DataArguments, DataOptions, at_least_one};
 use crate::dataset::Sampling;
 use crate::model::Preset;
 use crate::train::{
@@ -108,10 +108,10 @@ impl RecipeArguments {
 
     fn apply(&self, config: &mut TrainConfig) {
         let data = &mut config.data;
-        let given = &self.data;
-        if !given.data.is_empty() {
-            data.sources.clone_from(&given.data);
+        if !self.data.data.is_empty() {
+            data.sources.clone_from(&self.data.data);
         }
+        let given = &self.data.options;
         set_some(&mut data.classes, &given.classes);
         set_some(&mut data.characters, &given.characters);
         set_some(&mut data.hold_back, &given.hold_back);
@@ -157,11 +157,13 @@ impl From<&DataConfig> for DataArguments {
     fn from(config: &DataConfig) -> Self {
         Self {
             data: config.sources.clone(),
-            classes: config.classes.clone(),
-            characters: config.characters.clone(),
-            hold_back: config.hold_back,
-            validation: config.validation,
-            split: config.split,
+            options: DataOptions {
+                classes: config.classes.clone(),
+                characters: config.characters.clone(),
+                hold_back: config.hold_back,
+                validation: config.validation,
+                split: config.split,
+            },
         }
     }
 }

@@ -313,11 +313,7 @@ impl TrainConfig {
         let bytes = files::read(path)?;
         let syntax = |reason: String| ConfigError::Syntax { path: path.to_owned(), reason };
         let text = std::str::from_utf8(&bytes).map_err(|error| syntax(error.to_string()))?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = 1 + before.matches('\n').count();
-            syntax(format!("line {line}: {}", error.message().replace('\n', ", ")))
-        })?;
+        let table: Table = text.parse().map_err(|error| syntax(toml_fault(text, &error)))?;
         let config = Self::from_table(table).map_err(|fault| fault.at(path))?;
         config.check(path)?;
         Ok(config)
@@ -356,6 +352,12 @@ impl TrainConfig {
         }
         from_table(table)
     }
+}
+
+/// The line of a TOML `text` at which its parser stopped, and what it said.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", 1 + before.matches('\n').count(), error.message().replace('\n', ", "))
 }
 
 /// Data specifications as the text of the command line.

@@ -1,16 +1,15 @@
 //! `fude data check`: what may be wrong with data.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::data::{DataArguments, at_least_one};
+use crate::cli::data::{DataArguments, DataOptions, at_least_one};
 use crate::cli::outcome::{grouped, rows};
 use crate::cli::progress::bar;
 use crate::cli::{CliError, Outcome};
 use crate::dataset::check::{Balance, CheckReport, CheckedSet, Duplicates, Place, SetReport, check};
-use crate::dataset::{DataSpec, Dataset, SplitRule};
+use crate::dataset::{DataSpec, Dataset};
 
 /// Look for what is wrong with data: unreadable records, empty and inverted pictures, copies in more than one set or
 /// part, uneven classes. Fails where there is something to mend.
@@ -24,21 +23,8 @@ pub struct CheckArguments {
     /// against each other.
     #[arg(value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
-    /// Table of classes that maps label indices to characters (index, code point, character, group).
-    #[arg(long, value_name = "FILE.tsv")]
-    pub classes: Option<PathBuf>,
-    /// Characters to render from fonts; `grade1` for the 80 of the first school year.
-    #[arg(long, value_name = "TEXT|grade1")]
-    pub characters: Option<String>,
-    /// Divide the data as `fude train` would with the same number, and look for copies on both sides.
-    #[arg(long, value_name = "N")]
-    pub hold_back: Option<usize>,
-    /// The same for what `fude train` would measure every epoch on.
-    #[arg(long, value_name = "N")]
-    pub validation: Option<usize>,
-    /// What is kept together when samples are held back.
-    #[arg(long, value_name = "stratified|by-source|earlier-work")]
-    pub split: Option<SplitRule>,
+    #[command(flatten)]
+    pub options: DataOptions,
     /// List this many findings of a kind.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one())]
     pub list: usize,
@@ -57,14 +43,7 @@ pub fn run(arguments: &CheckArguments) -> Result<Outcome, CliError> {
 
 /// Loads each set as far as it can be read, and finds the part of each sample.
 fn load(arguments: &CheckArguments) -> Result<Vec<CheckedSet>, CliError> {
-    let data = DataArguments {
-        data: arguments.data.clone(),
-        classes: arguments.classes.clone(),
-        characters: arguments.characters.clone(),
-        hold_back: arguments.hold_back,
-        validation: arguments.validation,
-        split: arguments.split,
-    };
+    let data = DataArguments { data: arguments.data.clone(), options: arguments.options.clone() };
     let load_one = |spec: &DataSpec| {
         let faults = RefCell::new(Vec::new());
         let dataset = data.load_one(spec, false, Some(&|fault| faults.borrow_mut().push(fault.to_string())));

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::sheet::{CELL, Group, Sheet};
-use crate::cli::data::{DataArguments, Part};
+use crate::cli::data::{DataArguments, DataOptions, Part};
 use crate::cli::outcome::rows;
 use crate::cli::{CliError, Outcome};
 use crate::dataset::{DataSpec, Dataset, Distortion, Glyph, Sample, Writer, distort, rng_for};
 use crate::files::FileError;
+use crate::train::toml_fault;
 
 /// Draw a contact sheet: a class a row, samples as they are read, as training sees them, and real ones beside.
 #[derive(Debug, Args)]
@@ -122,7 +123,10 @@ fn settings(arguments: &PreviewArguments) -> Result<Distortion, CliError> {
     let settings = match &arguments.settings {
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|source| FileError::read(path, source))?;
-            toml::from_str(&text).map_err(|error| describe(path, &text, &error))?
+            toml::from_str(&text).map_err(|error| {
+                let place = format!("{}: {}", path.display(), toml_fault(&text, &error));
+                format!("{place}; its fields are those of the library's `Distortion`")
+            })?
         }
         None if arguments.mild => Distortion::mild(),
         None => Distortion::default(),
@@ -130,20 +134,14 @@ fn settings(arguments: &PreviewArguments) -> Result<Distortion, CliError> {
     Ok(Distortion { side: CELL, ..settings })
 }
 
-/// What is wrong with a file of settings, in one line.
-fn describe(path: &Path, text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let message = error.message().replace('\n', " ");
-    format!("{}:{line}: {message}; its fields are those of the library's `Distortion`", path.display())
-}
-
 fn load(arguments: &PreviewArguments, specs: &[DataSpec]) -> Result<Dataset, CliError> {
     let data = DataArguments {
         data: specs.to_vec(),
-        classes: arguments.classes.clone(),
-        characters: arguments.characters.clone(),
-        ..DataArguments::default()
+        options: DataOptions {
+            classes: arguments.classes.clone(),
+            characters: arguments.characters.clone(),
+            ..DataOptions::default()
+        },
     };
     data.load(Part::Training, true)
 }
