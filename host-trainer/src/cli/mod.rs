@@ -9,6 +9,7 @@ mod board;
 mod compare;
 mod data;
 mod data_tools;
+mod display;
 mod doctor;
 mod eval;
 mod export;

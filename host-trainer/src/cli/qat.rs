@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::data::DataArguments;
 use super::recipe::{RecipeArguments, StageArguments};
-use super::stage::{CheckpointArguments, StageOutcome, run_stage};
+use super::stage::{SittingArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
 use crate::train::{ComputeChoice, FitSettings, RunFolder, RunLock, Stage, compute_device};
 
@@ -30,7 +30,7 @@ pub struct QatArguments {
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
     #[command(flatten)]
-    pub checkpoints: CheckpointArguments,
+    pub sitting: SittingArguments,
 }
 
 /// Runs the subcommand.
@@ -77,5 +77,5 @@ pub fn qat(arguments: &QatArguments) -> Result<StageOutcome, CliError> {
     (info.distortion, info.sampling) = (config.data.distortion, config.data.sampling.clone());
     let lock = RunLock::take(folder.path())?;
     folder.write_config(&config)?;
-    run_stage((&folder, &lock), info, settings, network, [dataset, validation], &device, &arguments.checkpoints)
+    run_stage((&folder, &lock), info, settings, network, [dataset, validation], &device, &arguments.sitting)
 }

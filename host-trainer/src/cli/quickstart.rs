@@ -16,7 +16,7 @@ use super::outcome::{grouped, percent, rows};
 use super::progress::say;
 use super::qat::{QatArguments, qat};
 use super::recipe::{RecipeArguments, StageArguments};
-use super::stage::CheckpointArguments;
+use super::stage::SittingArguments;
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
 use super::{CliError, Outcome};
@@ -137,7 +137,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         stage: StageArguments { epochs: Some(arguments.qat_epochs), ..StageArguments::default() },
         learn_ranges: false,
         device: arguments.device,
-        checkpoints: checkpoints(),
+        sitting: sitting(),
     };
     timed(&mut seconds.qat, || qat(&qat_arguments))?;
     say("3/5  packing");
@@ -215,13 +215,13 @@ fn train_arguments(arguments: &QuickstartArguments, data: DataArguments) -> Trai
         out: arguments.out.clone(),
         name: Some("quickstart".to_owned()),
         device: arguments.device,
-        checkpoints: checkpoints(),
+        sitting: sitting(),
     }
 }
 
 /// A quickstart always begins at the beginning.
-const fn checkpoints() -> CheckpointArguments {
-    CheckpointArguments { resume: None, restart: true, checkpoint_seconds: 120.0, keep: 1 }
+const fn sitting() -> SittingArguments {
+    SittingArguments { resume: None, restart: true, checkpoint_seconds: 120.0, keep: 1, tui: false }
 }
 
 /// Finds each face below `folder`.

@@ -1,6 +1,5 @@
 //! One stage of training on the command line: progress, checkpoints, Ctrl-C, and going on from where it stopped.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +8,6 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
-use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,25 +15,24 @@ use signal_hook::flag;
 use thiserror::Error;
 
 use super::data::{at_least_one, glyph_side};
+use super::display::{Display, Length};
 use super::outcome::rows;
-use super::progress::{bar, say};
+use super::progress::say;
 use super::{CliError, Outcome};
 use crate::dataset::{Dataset, Distortion};
 use crate::evaluate::image_of;
 use crate::model::Network;
 use crate::train::{
     Batch, BatchStream, Checkpoints, EpochReport, FitSettings, Fitted, Next, Observer, Progress, RunFolder, RunInfo,
-    RunLock, Stage, Training, TrainingState, device_name, image_to_input,
+    RunLock, Stage, Teacher, Training, TrainingState, device_name, image_to_input,
 };
 
-/// How often a log file hears of a long epoch.
-const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Exit status after Ctrl-C, as shells have it: 128 and the signal's number.
 pub const INTERRUPTED_STATUS: u8 = 130;
 
-/// Saving training and going on with it.
+/// One sitting of training: what it goes on from, saves and shows.
 #[derive(Debug, Clone, Args)]
-pub struct CheckpointArguments {
+pub struct SittingArguments {
     /// Go on from the latest checkpoint, or from this one, exactly as if training had not been stopped.
     #[arg(long, value_name = "CHECKPOINT", num_args = 0..=1, require_equals = true, conflicts_with = "restart")]
     pub resume: Option<Option<PathBuf>>,
@@ -48,6 +45,9 @@ pub struct CheckpointArguments {
     /// Keep this many checkpoints besides the best.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one())]
     pub keep: usize,
+    /// Show curves on the whole screen; `q` asks whether to stop. Needs a build with `--features tui`.
+    #[arg(long)]
+    pub tui: bool,
 }
 
 /// Training was stopped by its user.
@@ -104,13 +104,13 @@ pub fn run_stage(
     network: Network,
     [dataset, held_back]: [Dataset; 2],
     device: &Device,
-    arguments: &CheckpointArguments,
+    arguments: &SittingArguments,
 ) -> Result<StageOutcome, CliError> {
-    let description = description(&info, &settings, &[&dataset, &held_back])?;
     let validation = (!held_back.samples.is_empty()).then(|| preprocessed(&held_back, &info)).transpose()?;
     let config = &settings.config;
     let input = (info.preset.side(), info.preprocessing);
     let teacher = config.distillation.as_ref().map(|from| from.teacher(&info.classes, input, device)).transpose()?;
+    let description = description(&info, &settings, &[&dataset, &held_back], teacher.as_ref())?;
     let stream = BatchStream {
         preprocessing: info.preprocessing,
         side: info.preset.side(),
@@ -145,21 +145,18 @@ pub fn run_stage(
     ));
     let steps = training.steps();
     let mut watch = Watch {
-        bar: bar(steps, "training (batches)"),
-        steps,
-        epochs: config.epochs,
+        display: Display::new(Length { steps_per_epoch: steps / epochs, epochs }, arguments.tui)?,
         stage: settings.stage,
         folder,
         checkpoints,
         keep: arguments.keep,
         save_every: Duration::from_secs_f64(arguments.checkpoint_seconds.clamp(0.0, 1e9)),
         saved: Instant::now(),
-        spoken: Instant::now(),
         interrupted: interrupted(),
     };
-    let fitted = training.run(&mut watch)?;
-    watch.bar.finish_and_clear();
-    let (network, progress) = match fitted {
+    let fitted = training.run(&mut watch);
+    watch.display.close();
+    let (network, progress) = match fitted? {
         Fitted::Done(network, progress) => (network, progress),
         Fitted::Stopped(step) => {
             return Err(Interrupted { run: folder.path().display().to_string(), step, steps }.into());
@@ -178,7 +175,7 @@ pub fn run_stage(
 /// The checkpoint to go on from. Training that was stopped is neither gone on with nor thrown away unasked.
 fn start(
     checkpoints: &Checkpoints,
-    arguments: &CheckpointArguments,
+    arguments: &SittingArguments,
 ) -> Result<Option<(PathBuf, TrainingState)>, CliError> {
     match &arguments.resume {
         Some(Some(path)) => return Ok(Some((path.clone(), checkpoints.read(path)?))),
@@ -198,11 +195,17 @@ fn start(
 }
 
 /// All that training depends on, as JSON; not what the model is called or where the data lies.
-fn description(info: &RunInfo, settings: &FitSettings, data: &[&Dataset]) -> Result<String, CliError> {
+fn description(
+    info: &RunInfo,
+    settings: &FitSettings,
+    data: &[&Dataset],
+    teacher: Option<&Teacher>,
+) -> Result<String, CliError> {
     let mut description = serde_json::to_value(info)?;
     description["name"].take();
     description["data"] = data.iter().map(|dataset| dataset.digest()).collect();
     description["stage"] = json!(settings);
+    description["teacher"] = json!(teacher.map(Teacher::sha256));
     Ok(description.to_string())
 }
 
@@ -236,38 +239,23 @@ fn interrupted() -> Arc<AtomicBool> {
 
 /// Shows and saves what training does.
 struct Watch<'a> {
-    bar: ProgressBar,
-    steps: usize,
-    epochs: usize,
+    display: Display,
     stage: Stage,
     folder: &'a RunFolder,
     checkpoints: Checkpoints,
     keep: usize,
     save_every: Duration,
     saved: Instant,
-    spoken: Instant,
     interrupted: Arc<AtomicBool>,
-}
-
-impl Watch<'_> {
-    /// A line that stays; a log file sees it as well.
-    fn say(&mut self, progress: &Progress, line: &str) {
-        let per_step = progress.seconds / progress.step.max(1) as f64;
-        let left = Duration::from_secs_f64(per_step * self.steps.saturating_sub(progress.step) as f64);
-        self.bar.suspend(|| say(&format!("{line}  {} left", HumanDuration(left))));
-        self.spoken = Instant::now();
-    }
 }
 
 impl Observer for Watch<'_> {
     fn step_done(&mut self, progress: &Progress) -> Result<Next, CliError> {
-        self.bar.set_position(progress.step as u64);
-        if self.spoken.elapsed() > LINE_EVERY && !io::stderr().is_terminal() {
-            self.say(progress, &format!("step {:>6}/{}", progress.step, self.steps));
-        }
+        let is_asked_to_stop = self.display.step_done(progress);
         let must_save = self.saved.elapsed() >= self.save_every;
-        if self.interrupted.load(Ordering::Relaxed) {
-            self.bar.suspend(|| say("stopping: saving (once more to stop at once)"));
+        if is_asked_to_stop || self.interrupted.load(Ordering::Relaxed) {
+            self.display.close();
+            say("stopping: saving (once more to stop at once)");
             return Ok(Next::Stop);
         }
         Ok(if must_save { Next::Save } else { Next::GoOn })
@@ -275,15 +263,8 @@ impl Observer for Watch<'_> {
 
     fn epoch_ended(&mut self, progress: &Progress) -> Result<(), CliError> {
         self.folder.write_history(self.stage, &progress.history)?;
-        let Some(report) = progress.history.last() else { return Ok(()) };
-        // Every line on a terminal would bury what came before; a log keeps about ten.
-        if report.epoch == self.epochs || report.epoch.is_multiple_of(self.epochs.div_ceil(10)) {
-            let mut line = format!("epoch {:>3}/{}  loss {:.4}", report.epoch, self.epochs, report.loss);
-            if let (Some(loss), Some(top1)) = (report.validation_loss, report.validation_top1) {
-                line += &format!("  validation {loss:.4}, {:.2} %", 100.0 * top1);
-            }
-            line += &format!("  rate {:.1e}  {:.0} images/s", report.learning_rate, report.images_per_second);
-            self.say(progress, &line);
+        if let Some(report) = progress.history.last() {
+            self.display.epoch_ended(progress, report);
         }
         Ok(())
     }

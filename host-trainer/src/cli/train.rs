@@ -8,7 +8,7 @@ use fude_runtime::package::Preprocessing;
 use super::data::DataArguments;
 use super::progress::say;
 use super::recipe::{RecipeArguments, StageArguments};
-use super::stage::{CheckpointArguments, StageOutcome, run_stage};
+use super::stage::{SittingArguments, StageOutcome, run_stage};
 use super::{CliError, Outcome};
 use crate::dataset::Dataset;
 use crate::model::Network;
@@ -36,7 +36,7 @@ pub struct TrainArguments {
     #[arg(long, value_enum, default_value_t)]
     pub device: ComputeChoice,
     #[command(flatten)]
-    pub checkpoints: CheckpointArguments,
+    pub sitting: SittingArguments,
 }
 
 /// Runs the subcommand.
@@ -79,12 +79,12 @@ pub fn train(arguments: &TrainArguments) -> Result<StageOutcome, CliError> {
     let lock = RunLock::take(folder.path())?;
     manifest.write(folder.path())?;
     folder.write_config(&config)?;
-    if arguments.checkpoints.resume.is_none() {
+    if arguments.sitting.resume.is_none() {
         // They would go on from float weights that are about to be replaced.
         Checkpoints::new(folder.path(), Stage::Qat { learn_ranges: false }).remove_all()?;
     }
     let network = Network::new(info.architecture(), &device);
-    run_stage((&folder, &lock), info, settings, network, [dataset, validation], &device, &arguments.checkpoints)
+    run_stage((&folder, &lock), info, settings, network, [dataset, validation], &device, &arguments.sitting)
 }
 
 fn warn_of_missing(dataset: &Dataset) {

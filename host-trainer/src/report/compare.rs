@@ -1,5 +1,6 @@
 //! Several runs in one table, provided that they were evaluated on the same samples.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
@@ -9,6 +10,8 @@ use thiserror::Error;
 use super::metrics::{Form, Metrics, MetricsError, Samples};
 use super::page;
 use super::tables::{csv, optional};
+use crate::dataset::{DataManifest, MANIFEST_FILE};
+use crate::files::FileError;
 use crate::numbers::{grouped, percent};
 
 /// Runs held against each other.
@@ -68,14 +71,36 @@ pub enum CompareError {
         /// What differs.
         difference: String,
     },
+    /// One run may have trained on what the other is tested on.
+    #[error(
+        "{first} and {second} divided the same files otherwise ({part}); train both with the same --hold-back, \
+         --validation and --split"
+    )]
+    OtherSplit {
+        /// One run.
+        first: String,
+        /// The other.
+        second: String,
+        /// The part that differs.
+        part: String,
+    },
+    /// The account of a run's data is damaged.
+    #[error(transparent)]
+    Manifest(#[from] FileError),
 }
 
 impl Comparison {
     /// Reads the reports of the runs in `folders`.
     ///
     /// # Errors
-    /// [`CompareError`] where one has no report, or was evaluated on other samples than the first.
+    /// [`CompareError`] where one has no report, or was evaluated on other samples than the first, or divided the files of
+    /// the first in another way.
     pub fn read(folders: &[PathBuf]) -> Result<Self, CompareError> {
+        let mut manifests = Vec::new();
+        for folder in folders.iter().filter(|folder| folder.join(MANIFEST_FILE).is_file()) {
+            manifests.push((folder, DataManifest::read(folder)?));
+        }
+        check_splits(&manifests)?;
         let read = |folder: &PathBuf| Ok((folder.clone(), Metrics::read(folder)?));
         Self::of(folders.iter().map(read).collect::<Result<_, MetricsError>>()?)
     }
@@ -190,6 +215,21 @@ impl ComparedRun {
     }
 }
 
+/// Refuses runs of the same files in different parts. Other files are no fault: what is trained on may be what is compared.
+fn check_splits(manifests: &[(&PathBuf, DataManifest)]) -> Result<(), CompareError> {
+    let files =
+        |manifest: &DataManifest| manifest.files.iter().map(|file| file.sha256.clone()).collect::<BTreeSet<_>>();
+    for (index, (second, other)) in manifests.iter().enumerate() {
+        for (first, manifest) in manifests[..index].iter().filter(|(_, manifest)| files(manifest) == files(other)) {
+            if let Some(part) = manifest.first_difference(other) {
+                let [first, second] = [first, second].map(|folder| folder.display().to_string());
+                return Err(CompareError::OtherSplit { first, second, part: part.to_owned() });
+            }
+        }
+    }
+    Ok(())
+}
+
 fn row(run: PathBuf, metrics: &Metrics) -> ComparedRun {
     let top1 = |form| metrics.form(form).map(|form| form.top1);
     let package = metrics.package.as_ref();
@@ -301,6 +341,23 @@ mod tests {
         let mut renamed = other;
         renamed.samples.data = vec!["folder:elsewhere".to_owned()];
         assert!(Comparison::of(vec![("a".into(), first), ("b".into(), renamed)]).is_ok());
+    }
+
+    #[test]
+    fn the_same_files_in_other_parts_are_refused() {
+        let manifest = |file: &str, test: &str| {
+            let part =
+                |identity: &str| serde_json::json!({ "samples": 3, "identity": identity, "classes": {}, "sources": 1 });
+            let file = serde_json::json!({ "path": "x", "bytes": 1, "sha256": file });
+            let parts = serde_json::json!({ "training": part("t"), "test": part(test) });
+            let manifest = serde_json::json!({ "files": [file], "split": null, "seed": 0, "parts": parts });
+            serde_json::from_value::<DataManifest>(manifest).unwrap()
+        };
+        let [a, b] = [PathBuf::from("runs/a"), PathBuf::from("runs/b")];
+        assert!(check_splits(&[(&a, manifest("1", "x")), (&b, manifest("1", "x"))]).is_ok());
+        assert!(check_splits(&[(&a, manifest("1", "x")), (&b, manifest("2", "y"))]).is_ok());
+        let refused = check_splits(&[(&a, manifest("1", "x")), (&b, manifest("1", "y"))]).unwrap_err().to_string();
+        assert!(refused.contains("runs/a and runs/b") && refused.contains("(test)"), "{refused}");
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub enum TeacherError {
 #[derive(Debug)]
 pub struct Teacher {
     checkpoint: Checkpoint,
+    sha256: String,
     temperature: f64,
     weight: f64,
 }
@@ -104,7 +105,9 @@ impl Distillation {
         (side, preprocessing): (usize, Preprocessing),
         device: &Device,
     ) -> Result<Teacher, TeacherError> {
-        let checkpoint = RunFolder::new(&self.teacher).read_latest(device)?;
+        let folder = RunFolder::new(&self.teacher);
+        let checkpoint = folder.read_latest(device)?;
+        let sha256 = folder.weights_sha256(checkpoint.stage)?;
         let (path, info) = (self.teacher.clone(), &checkpoint.info);
         if let Some(difference) = difference(&info.classes, classes) {
             return Err(TeacherError::Classes { path, difference });
@@ -112,11 +115,16 @@ impl Distillation {
         if info.preset.side() != side || info.preprocessing != preprocessing {
             return Err(TeacherError::Input { path, teacher: info.preset.side(), student: side });
         }
-        Ok(Teacher { checkpoint, temperature: self.temperature, weight: self.weight })
+        Ok(Teacher { checkpoint, sha256, temperature: self.temperature, weight: self.weight })
     }
 }
 
 impl Teacher {
+    /// The SHA-256 of its weights' file: what is learned depends on them, so a stopped run goes on with no others.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// The loss of the student's logits `[batch, classes]` for `glyphs` `[batch, 1, side, side]`.
     ///
     /// Glyphs and logits are on a device with automatic differentiation; the teacher computes without it.

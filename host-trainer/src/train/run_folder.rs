@@ -22,11 +22,13 @@ use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use fude_runtime::package::Preprocessing;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{DistortionStrength, EpochReport, FitSettings, Stage, TrainConfig};
 use crate::dataset::Sampling;
-use crate::files::{FileError, write_atomically};
+use crate::dataset::hexadecimal;
+use crate::files::{self, FileError, write_atomically};
 use crate::model::{Architecture, Network, Preset};
 
 /// What a run is.
@@ -196,7 +198,7 @@ impl RunFolder {
 
     fn read(&self, info: RunInfo, stage: Stage, device: &Device) -> Result<Checkpoint, RunFolderError> {
         let path = self.weights(stage);
-        let bytes = fs::read(&path).map_err(|source| FileError::read(&path, source))?;
+        let bytes = files::read(&path)?;
         let weights_error = |reason: String| RunFolderError::Weights { path: path.clone(), reason };
         let mut network = Network::new(info.architecture(), device).valid();
         // Burn's own account of what does not fit fills a screen: the first of it will do.
@@ -209,6 +211,14 @@ impl RunFolder {
             return Err(weights_error(format!("tensor {missing:?} is missing")));
         }
         Ok(Checkpoint { info, stage, network })
+    }
+
+    /// The SHA-256, in hexadecimal digits, of the file that holds the weights of `stage`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn weights_sha256(&self, stage: Stage) -> Result<String, RunFolderError> {
+        Ok(hexadecimal(&Sha256::digest(files::read(&self.weights(stage))?)))
     }
 
     /// Writes what the epochs of a stage reported, in the place of what was there of this stage. That of float training

@@ -77,8 +77,8 @@ impl Workshop {
     }
 
     /// Starts a stage, has it do some steps, and kills it.
-    fn killed(&self, stage: &str) {
-        let mut child = self.spawn(stage, &[]);
+    fn killed(&self, stage: &str, more: &[&str]) {
+        let mut child = self.spawn(stage, more);
         self.wait_for_another(stage, None, &mut child);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -197,7 +197,7 @@ fn a_damaged_checkpoint_is_refused_and_the_one_before_goes_on() {
 fn other_training_and_missing_checkpoints_are_refused() {
     let workshop = Workshop::new();
     workshop.fude("train", &["--resume"]).assert_fails_naming(&["no checkpoint of float training", "--resume"]);
-    workshop.killed("train");
+    workshop.killed("train", &[]);
     let differing = workshop.fude("train", &["--resume", "--seed", "2"]);
     differing.assert_fails_naming(&["seed was 1 and is now 2", "--restart"]);
     draw_into(&workshop.0.path().join("drawings"), 12, 6);
@@ -215,4 +215,24 @@ fn one_process_at_a_time_trains_in_a_folder() {
     child.wait().unwrap();
     let holder = format!("process {}", child.id());
     refused.assert_fails_naming(&[&workshop.run().display().to_string(), &holder, "another --out"]);
+}
+
+#[test]
+fn a_teacher_whose_weights_have_changed_is_refused() {
+    let workshop = Workshop::new();
+    let teacher = workshop.0.path().join("teacher").display().to_string();
+    let data = format!("folder:{}", workshop.0.path().join("drawings").display());
+    let train_teacher = |seed: &str| {
+        let arguments = ["train", "--out", &teacher, "--preset", "nano", "--data", &data, "--device", "cpu"];
+        let finished = fude([&arguments[..], &["--batch", "8", "--epochs", "1", "--seed", seed, "--restart"]].concat());
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+    };
+    train_teacher("1");
+    let learning = ["--distill-from", &teacher];
+    workshop.killed("train", &learning);
+    train_teacher("2");
+    let resume = [&learning[..], &["--resume"]].concat();
+    workshop.fude("train", &resume).assert_fails_naming(&["teacher was", "--restart"]);
+    train_teacher("1");
+    assert_eq!(workshop.fude("train", &resume).code, Some(0));
 }
