@@ -8,8 +8,8 @@ use super::data::{DataArguments, DataOptions, at_least_one};
 use crate::dataset::Sampling;
 use crate::model::Preset;
 use crate::train::{
-    ConfigError, DataConfig, Distillation, DistortionStrength, EarlyStopping, OptimizerSettings, Schedule, StageConfig,
-    TrainConfig, by_name,
+    ConfigError, DataConfig, Distillation, DistortionStrength, EarlyStopping, OptimizerSettings, Precision, Schedule,
+    StageConfig, TrainConfig, by_name,
 };
 
 /// Epochs without improvement that `--early-stopping` tolerates where it is given alone.
@@ -78,6 +78,9 @@ pub struct StageArguments {
     /// Keep a moving average of the weights; this share of it stays at a step.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, default_missing_value = EMA)]
     pub ema: Option<f64>,
+    /// What the operands of convolutions are in; `bf16` is for GPUs, and for the float stage alone [default: f32].
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// Stop after this many epochs without improvement, with the weights of the best.
     #[arg(long, value_name = "EPOCHS", num_args = 0..=1, default_missing_value = PATIENCE)]
     pub early_stopping: Option<usize>,
@@ -137,6 +140,7 @@ impl StageArguments {
         set(&mut stage.optimizer, &self.optimizer);
         set(&mut stage.weight_decay, &self.weight_decay);
         set(&mut stage.label_smoothing, &self.label_smoothing);
+        set(&mut stage.precision, &self.precision);
         set_some(&mut stage.clip_norm, &self.clip_norm);
         set_some(&mut stage.clip_value, &self.clip_value);
         set_some(&mut stage.ema, &self.ema);

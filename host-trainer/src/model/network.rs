@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 use super::{Activation, Architecture, DropoutKey, Operation};
 use crate::operators::{Window, add_bias, batch_norm, convolve, depthwise, gate, global_average};
@@ -13,6 +13,9 @@ use crate::quantize::{Range, RangeKind, RangeSource, fake_quantize_weights};
 pub enum Mode {
     /// Floating point with batch normalisation as a step of its own.
     Float,
+    /// The same with the operands of convolutions rounded to bfloat16, for GPUs with units for it. Sums, normalisation
+    /// and weights stay in single precision.
+    Bfloat16,
     /// Floating point with batch normalisation folded into the weights.
     Folded,
     /// Folded, with weights and activations rounded to the integers that the device will use.
@@ -97,7 +100,7 @@ impl Network {
             };
             let result = match mode {
                 Mode::FakeQuantized(source) => range.fake_quantize(result, source),
-                Mode::Float | Mode::Folded => result,
+                Mode::Float | Mode::Bfloat16 | Mode::Folded => result,
             };
             let dropped = dropout.zip(self.architecture.dropout.iter().find(|dropped| dropped.tensor == tensors.len()));
             tensors.push(match dropped {
@@ -156,10 +159,14 @@ impl Layer {
         let relu = activation == Activation::Relu;
         let result = match (mode, &self.norm) {
             (Mode::Float, Some(norm)) => batch_norm(apply(operation, input, self.weight.val()), norm, relu),
+            (Mode::Bfloat16, Some(norm)) => {
+                let [input, weight] = [input, self.weight.val()].map(|operand| operand.cast(FloatDType::BF16));
+                batch_norm(apply(operation, input, weight).cast(FloatDType::F32), norm, relu)
+            }
             _ => {
                 let (weight, bias) = self.folded();
                 let weight = match mode {
-                    Mode::Float | Mode::Folded => weight,
+                    Mode::Float | Mode::Bfloat16 | Mode::Folded => weight,
                     Mode::FakeQuantized(_) => fake_quantize_weights(weight),
                 };
                 add_bias(apply(operation, input, weight), bias, relu)

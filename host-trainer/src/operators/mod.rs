@@ -33,7 +33,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
-use burn::tensor::{Device, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use quantization::Steps;
 
 pub use adamw::{AdamWStep, FusedAdamW};
@@ -231,9 +231,9 @@ impl<C: CheckpointStrategy> Operators for Autodiff<Flex, C> {
     }
 }
 
-/// Whether `tensor` is on the processor.
+/// Whether `tensor` is on the processor, in the precision that its operations here are written for.
 fn is_on_processor<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor.device().without_autodiff() == Device::flex()
+    tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
 }
 
 /// A tensor of the processor's backend.

@@ -22,6 +22,7 @@ mod named;
 use std::path::{Path, PathBuf};
 
 use burn::optim::GradientsParams;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
@@ -133,10 +134,23 @@ pub struct StageConfig {
     pub schedule: Schedule,
     /// How gradients change weights.
     pub optimizer: OptimizerSettings,
+    /// In what the operands of convolutions are, in the float stage.
+    pub precision: Precision,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
     /// A network to learn from.
     pub distillation: Option<Distillation>,
+}
+
+/// The number format of a convolution's operands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// bfloat16: eight bits of mantissa, for GPUs with units for it.
+    Bf16,
 }
 
 /// What only the quantisation-aware stage has.
@@ -188,6 +202,7 @@ impl Default for StageConfig {
             ema: None,
             schedule: Schedule::default(),
             optimizer: OptimizerSettings::default(),
+            precision: Precision::default(),
             early_stopping: None,
             distillation: None,
         }
@@ -333,7 +348,10 @@ impl TrainConfig {
     /// [`ConfigError::Value`].
     pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
         let stages = [("float", &self.float), ("qat", &self.qat)];
-        match stages.into_iter().find_map(|(name, stage)| stage.fault().map(|fault| (name, fault))) {
+        let mut faults = stages.into_iter().filter_map(|(name, stage)| stage.fault().map(|fault| (name, fault)));
+        let coarse = (self.qat.precision != Precision::F32)
+            .then(|| ("qat", problem("precision", "what is rounded to 8 bits needs more digits first; leave it out")));
+        match faults.next().or(coarse) {
             None => Ok(()),
             Some((stage, (key, problem))) => {
                 Err(ConfigError::Value { path: path.to_owned(), key: format!("{stage}.{key}"), problem })

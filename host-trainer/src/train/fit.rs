@@ -121,7 +121,7 @@ impl Training {
         let steps = stream.batches_per_epoch() * config.epochs;
         let learner = Learner::new(network, config, teacher, device);
         Ok(Self {
-            mode: settings.stage.mode(0, steps),
+            mode: settings.mode(0, steps),
             average: config.ema.map(|decay| WeightAverage::new(decay, learner.network())),
             learner,
             progress: Progress::default(),
@@ -147,7 +147,7 @@ impl Training {
         Ok(Self {
             learner,
             average,
-            mode: self.settings.stage.mode(state.progress.step.saturating_sub(1), steps),
+            mode: self.settings.mode(state.progress.step.saturating_sub(1), steps),
             progress: state.progress.clone(),
             ..self
         })
@@ -217,7 +217,7 @@ impl Training {
     /// One step further.
     fn stepped(mut self, batch: &Batch) -> Self {
         let number = self.progress.step;
-        let mode = self.settings.stage.mode(number, self.steps());
+        let mode = self.settings.mode(number, self.steps());
         let step = Step { mode, learning_rate: self.learning_rate(number), seed: self.stream.seed, number };
         let before = self.mode;
         let (learner, loss) = self.learner.with_network(|network| entering(mode, before, network)).step(batch, step);

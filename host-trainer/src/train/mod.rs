@@ -31,8 +31,8 @@ pub use batches::{Batch, BatchStream, Batches, image_to_input};
 pub use checkpoint::{CheckpointError, Checkpoints, Progress, TrainingState};
 pub use compute::{ComputeChoice, ComputeError, compute_device, device_name};
 pub use config::{
-    ConfigError, DataConfig, DistortionStrength, ModelConfig, QuantizationConfig, RunConfig, StageConfig, TrainConfig,
-    by_name, set_learning_rate, toml_fault,
+    ConfigError, DataConfig, DistortionStrength, ModelConfig, Precision, QuantizationConfig, RunConfig, StageConfig,
+    TrainConfig, by_name, set_learning_rate, toml_fault,
 };
 pub use distill::{Distillation, Teacher, TeacherError, distillation_loss};
 pub use early_stopping::{EarlyStopping, EarlyStoppingState, Verdict};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StageConfig;
+use super::{Precision, StageConfig};
 use crate::model::Mode;
 use crate::quantize::RangeSource;
 
@@ -31,16 +31,6 @@ impl Stage {
         }
     }
 
-    /// How step `step` of `steps` computes.
-    pub(super) fn mode(self, step: usize, steps: usize) -> Mode {
-        let observing = (step as f64) < steps as f64 * OBSERVING;
-        match self {
-            Self::Float => Mode::Float,
-            Self::Qat { .. } if observing => Mode::FakeQuantized(RangeSource::Observe),
-            Self::Qat { .. } => Mode::FakeQuantized(self.ranges()),
-        }
-    }
-
     /// The ranges that a network has after this stage.
     pub const fn ranges(self) -> RangeSource {
         match self {
@@ -65,6 +55,19 @@ pub struct FitSettings {
     pub stage: Stage,
     /// How.
     pub config: StageConfig,
+}
+
+impl FitSettings {
+    /// How step `step` of `steps` computes.
+    pub(super) fn mode(&self, step: usize, steps: usize) -> Mode {
+        let observing = (step as f64) < steps as f64 * OBSERVING;
+        match (self.stage, self.config.precision) {
+            (Stage::Float, Precision::F32) => Mode::Float,
+            (Stage::Float, Precision::Bf16) => Mode::Bfloat16,
+            (Stage::Qat { .. }, _) if observing => Mode::FakeQuantized(RangeSource::Observe),
+            (Stage::Qat { .. }, _) => Mode::FakeQuantized(self.stage.ranges()),
+        }
+    }
 }
 
 /// What one epoch came to.

@@ -1,7 +1,8 @@
 //! Batch normalisation folded into the weights computes what it computed as a step of its own.
 
+use burn::module::Module;
 use burn::tensor::Device;
-use fude_trainer::model::Mode;
+use fude_trainer::model::{Mode, Preset};
 use fude_trainer::tensors::{floats, glyph_tensor};
 
 use crate::networks::{CLASSES, PRESETS, random_glyphs, random_network};
@@ -23,6 +24,29 @@ fn folded_equals_float_in_every_tensor() {
             assert!(largest > 0.0, "tensor {index} of {preset:?} is all zero: it compares nothing");
             let difference = float.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(difference <= TOLERANCE * largest, "tensor {index} of {preset:?}: {difference} of {largest}");
+        }
+    }
+}
+
+/// Close to single precision, but not the same; and every weight still learns.
+#[test]
+fn bfloat16_rounds_operands_and_nothing_else() {
+    for preset in [Preset::Nano, Preset::ResidualSeparable, Preset::Residual] {
+        let network = random_network(preset.architecture(CLASSES), 3);
+        let glyphs = || glyph_tensor(&random_glyphs(preset.side(), 4, 5), preset.side(), &Device::flex());
+        let [exact, rounded] = [Mode::Float, Mode::Bfloat16].map(|mode| floats(network.forward(glyphs(), mode)));
+        let largest = exact.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+        let apart = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
+        // Eight bits of mantissa, over some ten layers.
+        assert!(apart > 0.0 && apart < 0.05 * largest, "{preset:?}: {apart} of {largest}");
+
+        let device = Device::flex().autodiff();
+        let network = network.train();
+        let glyphs = glyph_tensor(&random_glyphs(preset.side(), 4, 5), preset.side(), &device);
+        let gradients = network.forward(glyphs, Mode::Bfloat16).powi_scalar(2).sum().backward();
+        for (index, layer) in network.layers.iter().enumerate() {
+            let gradient = floats(layer.weight.val().grad(&gradients).expect("a gradient"));
+            assert!(gradient.iter().any(|&value| value != 0.0), "{preset:?}: layer {index} does not learn");
         }
     }
 }

@@ -50,6 +50,7 @@ fn every_option_changes_what_is_learned() {
         &["--clip-norm", "0.01"],
         &["--clip-value", "0.0001"],
         &["--ema", "0.9"],
+        &["--precision", "bf16"],
         &["--accumulate", "2"],
         &["--distill-from", &teacher],
         &["--sampling", "power=0.5"],

@@ -61,6 +61,7 @@ label-smoothing = 0
 clip-norm = 1
 clip-value = 0.5
 ema = 0.99
+precision = "bf16"
 optimizer.sgd = { nesterov = true }
 early-stopping = { patience = 4 }
 distillation = { teacher = "runs/teacher", temperature = 2 }
@@ -102,6 +103,7 @@ fn every_key_is_read() {
             ema: Some(0.99),
             schedule: Schedule::WarmRestarts { cycles: 2, growth: 2.0 },
             optimizer: OptimizerSettings::Sgd { momentum: 0.9, nesterov: true },
+            precision: Precision::Bf16,
             early_stopping: Some(EarlyStopping { patience: 4, min_delta: 0.0 }),
             distillation: Some(Distillation { teacher: "runs/teacher".into(), temperature: 2.0, weight: 0.7 }),
         },
@@ -182,6 +184,7 @@ fn a_value_without_meaning_names_its_key() {
         ("[float.optimizer.sgd]\nmomentum = 1", "`float.optimizer.momentum`: 1"),
         ("[float.early-stopping]\npatience = 0", "`float.early-stopping.patience`"),
         ("[float.distillation]\nteacher = \"t\"\nweight = 1.5", "`float.distillation.weight`: 1.5"),
+        ("[qat]\nprecision = \"bf16\"", "`qat.precision`: what is rounded to 8 bits"),
     ];
     for (text, expected) in cases {
         let message = refusal(text);
