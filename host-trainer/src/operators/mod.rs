@@ -5,16 +5,18 @@
 //! batch normalisation are sums over neighbours. With the batch first both would go image by image.
 //!
 //! ```text
-//!            on the processor                            on a GPU
-//!  convolve  columns (im2col) and one matrix product     Burn's
-//!  depthwise windows of a channel, several at a time     Burn's
-//!  normalize two passes, the ReLU in the second          Burn's tensor arithmetic
+//!                 on the processor                              on a GPU
+//!  convolve       columns (im2col) and one matrix product       Burn's convolution
+//!  depthwise      windows of a channel, several at a time       Burn's convolution, a group a channel
+//!  batch_norm     two passes, the ReLU in the second            Burn's
+//!  gate, global_average, fake_quantize, add_bias: one pass      Burn's arithmetic
+//!  FusedAdamW     one pass, in place                            Burn's
 //! ```
 //!
-//! Burn's processor backend computes the same, but the gradient of a depthwise weight by one convolution a channel and
-//! batch normalisation by some ten passes over memory. What stands here for it is in safe Rust, written so that the
-//! compiler vectorises it, and compiled for every instruction set that [`pulp`] tells apart at run time. Tests hold it
-//! against Burn's own operations, gradients included.
+//! Burn's processor backend computes the same, but the gradient of a depthwise weight by one convolution a channel, and
+//! most of the rest by some ten passes over memory. What stands here for it is in safe Rust, written so that the
+//! compiler vectorises it, and compiled for every instruction set that [`pulp`] tells apart at run time. Sums are taken
+//! in an order that does not depend on threads. Tests hold each operation against Burn's own, gradients included.
 
 #[macro_use]
 mod vectorized;
