@@ -134,7 +134,8 @@ pub struct StageConfig {
     pub schedule: Schedule,
     /// How gradients change weights.
     pub optimizer: OptimizerSettings,
-    /// In what the operands of convolutions are, in the float stage.
+    /// In what the operands of convolutions are, in the float stage. Runs of before there was a choice leave it out.
+    #[serde(default)]
     pub precision: Precision,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
