@@ -43,7 +43,7 @@ pub use convolution::convolve;
 pub use depthwise::depthwise;
 pub use normalization::{add_bias, batch_norm};
 pub use planes::{gate, global_average};
-pub use quantization::{extremes, fake_quantize};
+pub use quantization::{extremes, fake_quantize, round_straight_through};
 
 /// How a square window moves over a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

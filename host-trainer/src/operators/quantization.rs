@@ -10,12 +10,17 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::{Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive};
-use crate::quantize::round_straight_through;
 
 /// Elements that one task rounds.
 const CHUNK: usize = 1 << 14;
 /// Elements that are compared or summed side by side.
 const LANES: usize = 16;
+
+/// Rounds to the nearest integer; the gradient passes as if nothing had been rounded.
+pub fn round_straight_through<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+    let rounded = values.clone().round();
+    values.clone() + (rounded - values).detach()
+}
 
 /// Rounds `values` to multiples of `scale`, of one element, and cuts them at `below` and `above` multiples. The gradient
 /// of the values passes as if nothing had been rounded, where nothing was cut; that of the scale is the one of learned

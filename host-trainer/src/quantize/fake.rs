@@ -1,17 +1,13 @@
-//! Rounding that training can look through.
+//! Weights rounded to the grid of the device, which training looks through.
 
 use burn::tensor::Tensor;
+
+use crate::operators::round_straight_through;
 
 /// Largest magnitude of a quantised weight: symmetric, so −128 is not used.
 pub(super) const WEIGHT_LIMIT: f32 = 127.0;
 /// Smallest scale: a channel of zeros must not divide by zero.
 pub(super) const SMALLEST_SCALE: f32 = 1e-12;
-
-/// Rounds to the nearest integer; the gradient passes as if nothing had been rounded.
-pub fn round_straight_through<const D: usize>(values: Tensor<D>) -> Tensor<D> {
-    let rounded = values.clone().round();
-    values.clone() + (rounded - values).detach()
-}
 
 /// Rounds weights `[out, …]` to 255 steps a channel, symmetric around zero, and scales them back.
 pub fn fake_quantize_weights(weight: Tensor<4>) -> Tensor<4> {

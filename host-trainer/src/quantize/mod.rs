@@ -9,6 +9,6 @@ mod fake;
 mod lower;
 mod range;
 
-pub use fake::{fake_quantize_weights, round_straight_through};
+pub use fake::fake_quantize_weights;
 pub use lower::{LowerError, Lowered, lower};
 pub use range::{Grid, Range, RangeKind, RangeSource};

@@ -3,8 +3,8 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
-use super::fake::{SMALLEST_SCALE, round_straight_through};
-use crate::operators::{extremes, fake_quantize};
+use super::fake::SMALLEST_SCALE;
+use crate::operators::{extremes, fake_quantize, round_straight_through};
 
 /// Weight of the newest batch in the moving average.
 const MOMENTUM: f64 = 0.05;

@@ -2,13 +2,11 @@
 //!
 //! maud escapes all text that is not marked otherwise; what is marked is the style sheet, the charts and base64.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::confusion::ClassScore;
 use super::metrics::{Form, Metrics, PackageMetrics, Pair};
-use super::picture::{MatrixPicture, Scale, glyph_png};
+use super::picture::{MatrixPicture, Scale, data_uri, glyph_png};
 use super::{Charts, PairExamples, Report, ReportError, cluster, page_matrix};
 use crate::dataset::Glyph;
 use crate::numbers::{grouped, percent};
@@ -52,11 +50,6 @@ pub fn document(title: &str, body: &Markup) -> Markup {
             body { (body) }
         }
     }
-}
-
-/// Bytes of a PNG as an address that holds them.
-pub fn data_uri(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
 /// A class's label; most are Japanese, and Chinese faces draw some of them otherwise.

@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use super::ReportError;
 use super::confusion::ConfusionMatrix;
-use super::page::data_uri;
-use super::picture::{MatrixPicture, Scale};
+use super::picture::{MatrixPicture, Scale, data_uri};
 
 /// Side of the cells together.
 const SIDE: f64 = 480.0;

@@ -2,6 +2,8 @@
 
 use std::io::Cursor;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use image::{ExtendedColorType, ImageFormat, Rgba, RgbaImage, imageops};
 
 use super::ReportError;
@@ -119,6 +121,11 @@ fn lettering(bitmap: Vec<bool>) -> RgbaImage {
     RgbaImage::from_fn(columns, if columns == 0 { 0 } else { ROWS.into() }, |x, y| {
         Rgba([0, 0, 0, if bitmap[(y * columns + x) as usize] { 255 } else { 0 }])
     })
+}
+
+/// Bytes of a PNG as an address that holds them.
+pub fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
 /// A glyph as black ink on nothing, so that a page can lay it on any paper.

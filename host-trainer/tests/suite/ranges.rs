@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fude_trainer::quantize::{Grid, Range, RangeKind, RangeSource, fake_quantize_weights, round_straight_through};
+use fude_trainer::operators::round_straight_through;
+use fude_trainer::quantize::{Grid, Range, RangeKind, RangeSource, fake_quantize_weights};
 use fude_trainer::tensors::floats;
 
 fn tensor(values: &[f32]) -> Tensor<4> {
