@@ -3,7 +3,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
@@ -12,7 +12,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use super::columns::{columns, planes};
-use super::{Operators, Primitive, Window, contiguous, extents, is_on_processor};
+use super::{Operators, Primitive, Window, contiguous, extents, is_on_processor, record};
 
 /// Parts in which the gradient of a weight is summed, where each is of [`SMALLEST_PART`] places at least.
 const PARTS: usize = 8;
@@ -60,10 +60,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let nodes = [input.node(), weight.node()];
     let (input, weight) = (input.into_primitive(), weight.into_primitive());
     let output = forward(&input, weight.clone(), window);
-    match Gradient.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((input, weight, window), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(Gradient, nodes, (input, weight, window), output)
 }
 
 /// The product of the gradient `[out, places]` and the transposed `columns` `[in, places]`.

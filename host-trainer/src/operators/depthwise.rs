@@ -3,7 +3,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::phases::{LANES, Phases};
 use super::spread::Spread;
-use super::{Operators, Primitive, Window, contiguous, elements, extents, is_on_processor, primitive};
+use super::{Operators, Primitive, Window, contiguous, elements, extents, is_on_processor, primitive, record};
 
 /// Convolves each channel of `input` `[channels, batch, height, width]` with its own `weight`
 /// `[channels, 1, size, size]`.
@@ -152,10 +152,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let nodes = [input.node(), weight.node()];
     let (input, weight) = (input.into_primitive(), weight.into_primitive());
     let output = forward(&input, &weight, window);
-    match Gradient.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((input, weight, window), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(Gradient, nodes, (input, weight, window), output)
 }
 
 #[derive(Debug)]

@@ -32,6 +32,7 @@ mod quantization;
 mod spread;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
@@ -236,6 +237,19 @@ impl<C: CheckpointStrategy> Operators for Autodiff<Flex, C> {
 /// Whether `tensor` is on the processor, in the precision that its operations here are written for.
 fn is_on_processor<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
+}
+
+/// The `output` of an operation whose `gradient` is taken with `state`, where anything is tracked.
+fn record<C: CheckpointStrategy, G: Backward<Flex, N>, const N: usize>(
+    gradient: G,
+    nodes: [NodeGuard; N],
+    state: G::State,
+    output: Primitive,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    match gradient.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
 }
 
 /// A tensor of the processor's backend.

@@ -3,7 +3,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::nn::BatchNorm;
@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::{
     NormalizeOptions, Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive,
+    record,
 };
 
 /// Partial sums side by side: enough for the widest vectors.
@@ -241,10 +242,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let channels = affine(gamma.primitive(), beta.primitive(), moments.primitive(), options);
     let input = input.into_primitive();
     let output = forward(&input, &channels, options);
-    match Gradient.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((input, channels, options), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(Gradient, nodes, (input, channels, options), output)
 }
 
 #[derive(Debug)]

@@ -4,13 +4,13 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::{Operators, Primitive, contiguous, elements, extents, is_on_processor, primitive};
+use super::{Operators, Primitive, contiguous, elements, extents, is_on_processor, primitive, record};
 
 /// The mean of each plane of `input` `[channels, batch, height, width]`, `[channels, batch, 1, 1]`.
 pub fn global_average(input: Tensor<4>) -> Tensor<4> {
@@ -109,10 +109,7 @@ pub(super) fn tracked_average<C: CheckpointStrategy>(
     let node = input.node();
     let input = input.into_primitive();
     let output = average(&input);
-    match AverageGradient.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(extents(&input), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(AverageGradient, [node], extents(&input), output)
 }
 
 #[derive(Debug)]
@@ -147,10 +144,7 @@ pub(super) fn tracked_gate<C: CheckpointStrategy>(
     let nodes = [input.node(), gate.node()];
     let (input, gate) = (input.into_primitive(), gate.into_primitive());
     let output = multiply(&input, &gate);
-    match GateGradient.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((input, gate), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(GateGradient, nodes, (input, gate), output)
 }
 
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::{Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive};
+use super::{Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive, record};
 
 /// Elements that one task rounds.
 const CHUNK: usize = 1 << 14;
@@ -132,10 +132,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let steps = Steps::new(scale.primitive(), bounds.primitive());
     let values = values.into_primitive();
     let output = forward(&values, steps);
-    match Gradient.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((values, steps), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    record::<C, _, _>(Gradient, nodes, (values, steps), output)
 }
 
 #[derive(Debug)]
