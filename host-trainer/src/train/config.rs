@@ -329,7 +329,10 @@ impl TrainConfig {
         let bytes = files::read(path)?;
         let syntax = |reason: String| ConfigError::Syntax { path: path.to_owned(), reason };
         let text = std::str::from_utf8(&bytes).map_err(|error| syntax(error.to_string()))?;
-        let table: Table = text.parse().map_err(|error| syntax(toml_fault(text, &error)))?;
+        let table: Table = text.parse().map_err(|error| {
+            let (line, message) = toml_fault(text, &error);
+            syntax(format!("line {line}: {message}"))
+        })?;
         let config = Self::from_table(table).map_err(|fault| fault.at(path))?;
         config.check(path)?;
         Ok(config)
@@ -374,9 +377,9 @@ impl TrainConfig {
 }
 
 /// The line of a TOML `text` at which its parser stopped, and what it said.
-pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> (usize, String) {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    format!("line {}: {}", 1 + before.matches('\n').count(), error.message().replace('\n', ", "))
+    (1 + before.matches('\n').count(), error.message().replace('\n', ", "))
 }
 
 /// Data specifications as the text of the command line.

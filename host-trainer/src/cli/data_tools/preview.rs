@@ -124,8 +124,8 @@ fn settings(arguments: &PreviewArguments) -> Result<Distortion, CliError> {
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|source| FileError::read(path, source))?;
             toml::from_str(&text).map_err(|error| {
-                let place = format!("{}: {}", path.display(), toml_fault(&text, &error));
-                format!("{place}; its fields are those of the library's `Distortion`")
+                let (line, message) = toml_fault(&text, &error);
+                format!("{}:{line}: {message}; its fields are those of the library's `Distortion`", path.display())
             })?
         }
         None if arguments.mild => Distortion::mild(),
