@@ -24,6 +24,13 @@ pub struct Length {
     pub epochs: usize,
 }
 
+impl Length {
+    /// Steps in all.
+    const fn steps(self) -> usize {
+        self.steps_per_epoch * self.epochs
+    }
+}
+
 /// Shows training.
 pub struct Display {
     length: Length,
@@ -45,11 +52,7 @@ impl Display {
         if full_screen && !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
             return Err("--tui needs a terminal to draw on and to read keys from; leave it out".into());
         }
-        let bar = if full_screen {
-            ProgressBar::hidden()
-        } else {
-            bar(length.steps_per_epoch * length.epochs, "training (batches)")
-        };
+        let bar = if full_screen { ProgressBar::hidden() } else { bar(length.steps(), "training (batches)") };
         Ok(Self {
             length,
             bar,
@@ -67,8 +70,7 @@ impl Display {
         }
         self.bar.set_position(progress.step as u64);
         if self.spoken.elapsed() > LINE_EVERY && !io::stderr().is_terminal() {
-            let steps = self.length.steps_per_epoch * self.length.epochs;
-            self.line(progress, &format!("step {:>6}/{steps}", progress.step));
+            self.line(progress, &format!("step {:>6}/{}", progress.step, self.length.steps()));
         }
         false
     }
@@ -100,9 +102,8 @@ impl Display {
 
     /// A line that stays; a log file sees it as well.
     fn line(&mut self, progress: &Progress, line: &str) {
-        let steps = self.length.steps_per_epoch * self.length.epochs;
         let per_step = progress.seconds / progress.step.max(1) as f64;
-        let left = Duration::from_secs_f64(per_step * steps.saturating_sub(progress.step) as f64);
+        let left = Duration::from_secs_f64(per_step * self.length.steps().saturating_sub(progress.step) as f64);
         self.bar.suspend(|| say(&format!("{line}  {} left", HumanDuration(left))));
         self.spoken = Instant::now();
     }

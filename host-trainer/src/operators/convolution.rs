@@ -8,11 +8,9 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 
 use super::columns::{columns, planes};
-use super::{Operators, Primitive, Window, contiguous, extents, is_on_processor, record};
+use super::{Operators, Primitive, Window, by_burn, contiguous, extents, is_on_processor, record};
 
 /// Parts in which the gradient of a weight is summed, where each is of [`SMALLEST_PART`] places at least.
 const PARTS: usize = 8;
@@ -29,12 +27,7 @@ pub fn convolve(input: Tensor<4>, weight: Tensor<4>, window: Window) -> Tensor<4
         let pixels = input.reshape([channels, batch * height * width]);
         return weight.reshape([outputs, channels]).matmul(pixels).reshape([outputs, batch, height, width]);
     }
-    by_burn(input, weight, window)
-}
-
-pub(super) fn by_burn(input: Tensor<4>, weight: Tensor<4>, window: Window) -> Tensor<4> {
-    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1, 1], 1);
-    conv2d(input.swap_dims(0, 1), weight, None, options).swap_dims(0, 1)
+    by_burn(input, weight, window, 1)
 }
 
 pub(super) fn forward(input: &Primitive, weight: Primitive, window: Window) -> Primitive {

@@ -7,13 +7,11 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 
 use super::phases::{LANES, Phases};
 use super::spread::Spread;
-use super::{Operators, Primitive, Window, contiguous, elements, extents, is_on_processor, primitive, record};
+use super::{Operators, Primitive, Window, by_burn, contiguous, elements, extents, is_on_processor, primitive, record};
 
 /// Convolves each channel of `input` `[channels, batch, height, width]` with its own `weight`
 /// `[channels, 1, size, size]`.
@@ -22,13 +20,8 @@ pub fn depthwise(input: Tensor<4>, weight: Tensor<4>, window: Window) -> Tensor<
         let result = <Dispatch as Operators>::depthwise(input.into_dispatch(), weight.into_dispatch(), window);
         return Tensor::from_dispatch(result);
     }
-    by_burn(input, weight, window)
-}
-
-pub(super) fn by_burn(input: Tensor<4>, weight: Tensor<4>, window: Window) -> Tensor<4> {
     let groups = input.dims()[0];
-    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1, 1], groups);
-    conv2d(input.swap_dims(0, 1), weight, None, options).swap_dims(0, 1)
+    by_burn(input, weight, window, groups)
 }
 
 pub(super) fn forward(input: &Primitive, weight: &Primitive, window: Window) -> Primitive {

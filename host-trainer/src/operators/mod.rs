@@ -36,6 +36,8 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use quantization::Steps;
 
@@ -45,6 +47,9 @@ pub use depthwise::depthwise;
 pub use normalization::{add_bias, batch_norm};
 pub use planes::{gate, global_average};
 pub use quantization::{extremes, fake_quantize, round_straight_through};
+
+/// Sums that a reduction keeps side by side: enough for the widest vectors, and their rounding errors stay small.
+const SUMS: usize = 16;
 
 /// How a square window moves over a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,6 +237,12 @@ impl<C: CheckpointStrategy> Operators for Autodiff<Flex, C> {
         let tensors = [weight, gradient, moment_1, moment_2].map(FloatTensor::<Self>::into_primitive);
         adamw::step(tensors, step).map(FloatTensor::<Self>::new).into()
     }
+}
+
+/// Burn's convolution, for other devices and to hold ours against.
+fn by_burn(input: Tensor<4>, weight: Tensor<4>, window: Window, groups: usize) -> Tensor<4> {
+    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1, 1], groups);
+    conv2d(input.swap_dims(0, 1), weight, None, options).swap_dims(0, 1)
 }
 
 /// Whether `tensor` is on the processor, in the precision that its operations here are written for.

@@ -11,12 +11,10 @@ use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
 use super::{
-    NormalizeOptions, Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive,
-    record,
+    NormalizeOptions, Operators, Primitive, SUMS, contiguous, elements, elements_mut, extents, is_on_processor,
+    primitive, record,
 };
 
-/// Partial sums side by side: enough for the widest vectors.
-const LANES: usize = 16;
 /// Elements that are summed in single precision before the sum is added to one in double.
 const BLOCK: usize = 1024;
 
@@ -106,8 +104,8 @@ vectorized! {
 #[inline(always)]
 fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     let block = |block: &[f32]| {
-        let (chunks, rest) = block.as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
+        let (chunks, rest) = block.as_chunks::<SUMS>();
+        let mut lanes = [0.0; SUMS];
         for chunk in chunks {
             lanes.iter_mut().zip(chunk).for_each(|(lane, &value)| *lane += of(value));
         }
@@ -202,7 +200,7 @@ vectorized! {
         };
         let (mut of_beta, mut of_products) = (0.0, 0.0);
         for (gradient, input) in gradient.chunks(BLOCK).zip(input.chunks(BLOCK)) {
-            let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
+            let (mut sums, mut products) = ([0.0; SUMS], [0.0; SUMS]);
             let mut add = |gradient: &[f32], input: &[f32]| {
                 for (lane, (&gradient, &input)) in gradient.iter().zip(input).enumerate() {
                     let gradient = passed(gradient, input);
@@ -210,8 +208,8 @@ vectorized! {
                     products[lane] += gradient * (input - channel.mean);
                 }
             };
-            let (gradients, rest_gradient) = gradient.as_chunks::<LANES>();
-            let (inputs, rest_input) = input.as_chunks::<LANES>();
+            let (gradients, rest_gradient) = gradient.as_chunks::<SUMS>();
+            let (inputs, rest_input) = input.as_chunks::<SUMS>();
             gradients.iter().zip(inputs).for_each(|(gradient, input)| add(gradient, input));
             add(rest_gradient, rest_input);
             of_beta += f64::from(sums.iter().sum::<f32>());

@@ -10,7 +10,7 @@ use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::{Operators, Primitive, contiguous, elements, extents, is_on_processor, primitive, record};
+use super::{Operators, Primitive, SUMS, contiguous, elements, extents, is_on_processor, primitive, record};
 
 /// The mean of each plane of `input` `[channels, batch, height, width]`, `[channels, batch, 1, 1]`.
 pub fn global_average(input: Tensor<4>) -> Tensor<4> {
@@ -87,14 +87,11 @@ vectorized! {
 /// The sum of a plane's pixels, each multiplied by that of another where there is one.
 #[inline(always)]
 fn dot(plane: &[f32], other: Option<&[f32]>) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0; LANES];
+    let mut lanes = [0.0; SUMS];
     match other {
-        None => {
-            plane.chunks(LANES).for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value))
-        }
+        None => plane.chunks(SUMS).for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value)),
         Some(other) => {
-            for (chunk, other) in plane.chunks(LANES).zip(other.chunks(LANES)) {
+            for (chunk, other) in plane.chunks(SUMS).zip(other.chunks(SUMS)) {
                 lanes.iter_mut().zip(chunk.iter().zip(other)).for_each(|(sum, (a, b))| *sum += a * b);
             }
         }

@@ -9,12 +9,12 @@ use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::{Operators, Primitive, contiguous, elements, elements_mut, extents, is_on_processor, primitive, record};
+use super::{
+    Operators, Primitive, SUMS, contiguous, elements, elements_mut, extents, is_on_processor, primitive, record,
+};
 
 /// Elements that one task rounds.
 const CHUNK: usize = 1 << 14;
-/// Elements that are compared or summed side by side.
-const LANES: usize = 16;
 
 /// Rounds to the nearest integer; the gradient passes as if nothing had been rounded.
 pub fn round_straight_through<const D: usize>(values: Tensor<D>) -> Tensor<D> {
@@ -65,8 +65,8 @@ pub(super) fn smallest_and_largest(values: &Primitive) -> Primitive {
 
 vectorized! {
     fn range_of(values: &[f32]) -> (f32, f32) {
-        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        for chunk in values.chunks(LANES) {
+        let (mut low, mut high) = ([f32::INFINITY; SUMS], [f32::NEG_INFINITY; SUMS]);
+        for chunk in values.chunks(SUMS) {
             low.iter_mut().zip(chunk).for_each(|(low, value)| *low = low.min(*value));
             high.iter_mut().zip(chunk).for_each(|(high, value)| *high = high.max(*value));
         }
@@ -108,8 +108,8 @@ vectorized! {
 vectorized! {
     /// Makes of the gradient of rounded values that of the values themselves; returns their part of the scale's.
     fn derive(gradient: &mut [f32], values: &[f32], steps: Steps) -> f64 {
-        let mut sums = [0.0; LANES];
-        for (gradient, values) in gradient.chunks_mut(LANES).zip(values.chunks(LANES)) {
+        let mut sums = [0.0; SUMS];
+        for (gradient, values) in gradient.chunks_mut(SUMS).zip(values.chunks(SUMS)) {
             for (sum, (gradient, &value)) in sums.iter_mut().zip(gradient.iter_mut().zip(values)) {
                 let exact = value / steps.scale;
                 let cut = exact.clamp(steps.below, steps.above);
