@@ -94,15 +94,8 @@ impl DataArguments {
     /// Where a source cannot be read, or has no labels though `labels_required`, or cannot be divided as asked.
     pub fn load_divided(&self, labels_required: bool) -> Result<DividedData, CliError> {
         let plan = self.plan()?;
-        let mut merged: Option<Dataset> = None;
-        for spec in &self.data {
-            let dataset = self.load_one(spec, labels_required, None)?;
-            merged = Some(match merged {
-                None => dataset,
-                Some(first) => merge(first, dataset)?,
-            });
-        }
-        let dataset = merged.ok_or("no data was named; give --data KIND:PATH")?;
+        let sets = self.data.iter().map(|spec| Ok(self.load_one(spec, labels_required, None)?));
+        let dataset = merge_all(sets)?.ok_or("no data was named; give --data KIND:PATH")?;
         let everything = SplitPlan::Stratified { validation: Share::Count(0), test: Share::Count(0) };
         let splits = plan.unwrap_or(everything).divide(dataset, SPLIT_SEED)?;
         Ok(DividedData { plan, splits })
@@ -142,27 +135,22 @@ impl DataArguments {
     /// As [`Self::load_divided`].
     pub fn parts(&self, sets: &[&Dataset]) -> Result<Option<Vec<Vec<SplitPart>>>, CliError> {
         let Some(plan) = self.plan()? else { return Ok(None) };
-        let mut merged: Option<Dataset> = None;
-        for set in sets {
-            // Parts do not depend on pictures, which may fill the memory.
-            let blank = |sample: &Sample| Sample {
-                glyph: Glyph { width: 0, height: 0, pixels: Vec::new() },
-                strokes: None,
-                label: sample.label,
-                source: sample.source,
-            };
-            let blank = Dataset {
-                samples: set.samples.iter().map(blank).collect(),
+        // Parts do not depend on pictures, which may fill the memory.
+        let blank_sample = |sample: &Sample| Sample {
+            glyph: Glyph { width: 0, height: 0, pixels: Vec::new() },
+            strokes: None,
+            label: sample.label,
+            source: sample.source,
+        };
+        let blank = |set: &&Dataset| {
+            Ok(Dataset {
+                samples: set.samples.iter().map(blank_sample).collect(),
                 classes: set.classes.clone(),
                 sources: set.sources.clone(),
                 missing: Vec::new(),
-            };
-            merged = Some(match merged {
-                None => blank,
-                Some(first) => merge(first, blank)?,
-            });
-        }
-        let Some(merged) = merged else { return Ok(None) };
+            })
+        };
+        let Some(merged) = merge_all(sets.iter().map(blank))? else { return Ok(None) };
         let mut parts = plan.assign(&merged, SPLIT_SEED)?.into_iter();
         Ok(Some(sets.iter().map(|set| parts.by_ref().take(set.samples.len()).collect()).collect()))
     }
@@ -284,6 +272,15 @@ fn distorted(samples: &[Sample], count: u64, seed: u64) -> Vec<Sample> {
 /// Side of the square that distorted glyphs of `samples` are drawn on: that of the largest, at most 64.
 pub fn glyph_side(samples: &[Sample]) -> u16 {
     samples.iter().map(|sample| sample.glyph.width.max(sample.glyph.height)).max().unwrap_or(64).min(64)
+}
+
+/// All `sets` as one, in their order; `None` of none.
+///
+/// # Errors
+/// The first of theirs, or as [`merge`].
+fn merge_all(mut sets: impl Iterator<Item = Result<Dataset, CliError>>) -> Result<Option<Dataset>, CliError> {
+    let Some(first) = sets.next() else { return Ok(None) };
+    sets.try_fold(first?, |merged, set| merge(merged, set?)).map(Some)
 }
 
 /// Appends `second` to `first`; classes are the union in order of appearance.
