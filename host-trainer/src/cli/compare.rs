@@ -15,7 +15,7 @@ use crate::report::compare::{Comparison, FRONT_NOTE, TITLES, TableFile};
   fude compare runs/nano runs/micro runs/small
   fude compare runs/* --out compared.html
 
-Refuses runs whose reports are of different samples.")]
+Refuses runs whose reports are of different samples, and runs that divided the same files otherwise.")]
 pub struct CompareArguments {
     /// Folders of runs, or of reports.
     #[arg(value_name = "RUN", required = true)]

@@ -19,8 +19,7 @@ use crate::dataset::{DataSpec, Dataset};
   fude data check etl:ETL9G etl:ETL8G --list 50
   fude data check folder:my-glyphs fonts:/usr/share/fonts --characters grade1 --json")]
 pub struct CheckArguments {
-    /// Data: `fonts:DIR|FILE[,FILE…]`, `idx:IMAGES[,LABELS]`, `folder:DIR` or `etl:DIR`. Several are also checked
-    /// against each other.
+    /// Data, named as for `fude train --data`. Several are also checked against each other.
     #[arg(value_name = "KIND:PATH", required = true)]
     pub data: Vec<DataSpec>,
     #[command(flatten)]
