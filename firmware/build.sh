@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the image of a board, or its program where it has Linux, and puts it at firmware/build/BOARD.elf.
 #
-#   firmware/build.sh BOARD     BOARD is a folder of boards/, for example qemu-m4
-#   firmware/build.sh all       every board
+#   firmware/build.sh BOARD             BOARD is a folder of boards/, for example qemu-m4
+#   firmware/build.sh all               every board
+#   firmware/build.sh BOARD kernels     the image that runs layers by themselves, as BOARD-kernels.elf
 #
 # DEFMT_LOG (default: info) sets how much an image logs.
 set -euo pipefail
@@ -27,8 +28,10 @@ target=$(key target)
 core=$(key core)
 case $target in
     *-linux-*) binary=linux ;;
-    *) binary=board ;;
+    *) binary=${2:-board} ;;
 esac
+image=$board
+[ "$binary" != kernels ] || image=$board-kernels
 
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware
@@ -37,6 +40,6 @@ TARGET_CPU=$core .ci/cross-cargo "$target" build \
 
 mkdir -p firmware/build
 # Renamed into place, so that nobody finds half an image.
-cp "$build_dir/$target/image/$binary" "firmware/build/$board.elf.part"
-mv "firmware/build/$board.elf.part" "firmware/build/$board.elf"
-echo "built firmware/build/$board.elf"
+cp "$build_dir/$target/image/$binary" "firmware/build/$image.elf.part"
+mv "firmware/build/$image.elf.part" "firmware/build/$image.elf"
+echo "built firmware/build/$image.elf"

@@ -42,7 +42,7 @@
 //! The feature `std` adds what only a host needs: the package writer, the memory planner and the oracle.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;
@@ -53,8 +53,10 @@ compile_error!("packages are little-endian and read in place: big-endian targets
 pub mod graph;
 pub mod ink;
 pub mod kernels;
+pub mod layout;
 pub mod limits;
 pub mod package;
 pub mod profile;
 pub mod quant;
 pub mod recognizer;
+pub mod trial;

@@ -48,6 +48,21 @@ impl Requantization {
         Self { addend: (1 << (drop - 1)) + (zero_point << drop), drop, min: bounds.0, max: bounds.1 }
     }
 
+    /// What is added to the upper word of the product.
+    pub const fn addend(self) -> i32 {
+        self.addend
+    }
+
+    /// Binary digits dropped from the sum, 1 to 20.
+    pub const fn drop(self) -> u8 {
+        self.drop
+    }
+
+    /// Smallest and largest result.
+    pub const fn bounds(self) -> (i32, i32) {
+        (self.min, self.max)
+    }
+
     /// Applies the rule to one accumulator of a channel whose multiplier, not negative, is `multiplier`.
     #[inline(always)]
     pub const fn apply(self, accumulator: i32, multiplier: i32) -> i32 {

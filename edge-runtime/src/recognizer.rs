@@ -1,15 +1,12 @@
 //! The recogniser: an image in, the best classes out.
 
 use core::fmt;
-use core::ops::Range;
 
-use crate::graph::{Layer, Operator};
 use crate::ink::{Image, normalize};
-use crate::kernels::arch::Active;
-use crate::kernels::{self, Answers, View};
+use crate::kernels::arch::run_layer;
+use crate::kernels::{self, Answers};
 use crate::package::Package;
 use crate::profile::{LayerObserver, Unobserved};
-use crate::quant::Addition;
 
 /// Why a recogniser cannot be made or run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +60,16 @@ pub struct Recognizer<'a> {
 }
 
 impl<'a> Recognizer<'a> {
-    /// A recogniser that works in `arena`, of at least [`Package::arena_bytes`] bytes.
+    /// A recogniser that works in `arena`, of at least [`Package::arena_bytes`] bytes; where its address is no multiple of
+    /// [`WeightLayout::scratch_alignment`](crate::layout::WeightLayout::scratch_alignment), the first few are left out.
     ///
     /// # Errors
     /// [`RecognizerError::Arena`] where the arena is too small.
     pub fn new(package: Package<'a>, arena: &'a mut [u8]) -> Result<Self, RecognizerError> {
+        // A model whose kernels need no alignment may lie anywhere: small boards have no bytes to spare.
+        let alignment = package.header().layout.scratch_alignment();
+        let skipped = arena.as_ptr().addr().wrapping_neg() % alignment;
+        let arena = arena.get_mut(skipped..).unwrap_or_default();
         let (needed, given) = (package.arena_bytes(), arena.len());
         if given < needed {
             return Err(RecognizerError::Arena { needed: needed as u32, given: given as u32 });
@@ -152,81 +154,10 @@ impl<'a> Recognizer<'a> {
     fn run(&mut self, observer: &mut impl LayerObserver) -> Result<(), RecognizerError> {
         for (index, layer) in self.package.graph().layers.iter().enumerate() {
             observer.before(index);
-            let output = run_layer(&self.package, self.arena, index, layer);
+            let parameters = self.package.parameters(index);
+            let output = run_layer(self.package.header().layout, self.package.graph(), layer, &parameters, self.arena);
             observer.after(index, output.ok_or(RecognizerError::Plan { layer: index as u16 })?);
         }
         Ok(())
     }
-}
-
-/// Runs one layer and returns the bytes of its output; `None` where the memory plan lets tensors overlap that may
-/// not.
-fn run_layer<'m>(package: &Package<'_>, arena: &'m mut [u8], index: usize, layer: &Layer) -> Option<&'m [u8]> {
-    let graph = package.graph();
-    let (input, output) = (graph.tensor(layer.input)?, graph.tensor(layer.output)?);
-    let parameters = package.parameters(index);
-    let scratch_start = graph.scratch.0 as usize;
-    let scratch = match graph.scratch_bytes(layer) {
-        0 => 0..0,
-        bytes => scratch_start..scratch_start + bytes,
-    };
-    let view = |tensor, bytes| View { tensor, data: bytemuck::cast_slice(bytes) };
-
-    match layer.operator {
-        Operator::Convolution { window, parameters: p } => {
-            let slices = arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
-            let [source, target, scratch] = slices;
-            let (target, scratch) = (bytemuck::cast_slice_mut(target), bytemuck::cast_slice_mut(scratch));
-            let rule = kernels::requantization(&p, output);
-            let source = view(input, source);
-            kernels::convolution::<Active>(source, window, &parameters, rule, (output, target), scratch);
-        }
-        Operator::Depthwise { window, parameters: p } => {
-            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-            let rule = kernels::requantization(&p, output);
-            let target = (output, bytemuck::cast_slice_mut(target));
-            kernels::depthwise::<Active>(view(input, source), window, &parameters, rule, target);
-        }
-        Operator::Dense { parameters: p } => {
-            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-            let rule = kernels::requantization(&p, output);
-            kernels::dense::<Active>(bytemuck::cast_slice(source), &parameters, rule, output.element, target);
-        }
-        Operator::Pool { window, kind } => {
-            let [source, target] = arena.get_disjoint_mut([input.range(), output.range()]).ok()?;
-            kernels::pool(view(input, source), window, kind, (output, bytemuck::cast_slice_mut(target)));
-        }
-        Operator::Gate { gate, multiplier, shift } => {
-            let gate = graph.tensor(gate)?;
-            move_tensor(arena, input.range(), output.range())?;
-            let [gates, target] = arena.get_disjoint_mut([gate.range(), output.range()]).ok()?;
-            let rule = kernels::plain_requantization(shift, output);
-            let zero_point = i32::from(input.zero_point);
-            kernels::gate(bytemuck::cast_slice_mut(target), zero_point, view(gate, gates), multiplier, rule);
-        }
-        Operator::Add { other, multipliers, shift, bounds } => {
-            let other = graph.tensor(other)?;
-            move_tensor(arena, input.range(), output.range())?;
-            let [addend, target] = arena.get_disjoint_mut([other.range(), output.range()]).ok()?;
-            let rule = Addition {
-                input_zero_points: [input.zero_point.into(), other.zero_point.into()],
-                multipliers: [multipliers.0, multipliers.1],
-                shift,
-                zero_point: output.zero_point.into(),
-                min: bounds.0.into(),
-                max: bounds.1.into(),
-            };
-            kernels::add(bytemuck::cast_slice_mut(target), bytemuck::cast_slice(addend), rule);
-        }
-    }
-    arena.get(output.range())
-}
-
-/// Copies a tensor to the place of another of its size, unless that is its own; `None` where the two overlap.
-fn move_tensor(arena: &mut [u8], from: Range<usize>, to: Range<usize>) -> Option<()> {
-    if from != to {
-        let [source, target] = arena.get_disjoint_mut([from, to]).ok()?;
-        (source.len() == target.len()).then(|| target.copy_from_slice(source))?;
-    }
-    Some(())
 }

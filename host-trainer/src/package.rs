@@ -1,12 +1,16 @@
 //! Packages on the host: made from checkpoints, read from files.
 
 use std::path::{Path, PathBuf};
+use std::{env, fmt};
 
 use fude_runtime::graph::Graph;
+use fude_runtime::kernels::arch;
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::limits::{MAX_IMAGE_SIDE, MAX_LABEL, MAX_NAME};
-use fude_runtime::package::{AlignedBytes, Manifest, Package, PackageBuilder, PackageError};
+use fude_runtime::package::{AlignedBytes, Manifest, Package, PackageBuilder, PackageError, RepackError, repack};
 use fude_runtime::profile::Unobserved;
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
+use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::files::{self, FileError};
@@ -27,6 +31,16 @@ pub enum PackingError {
         path: PathBuf,
         /// What the reader said.
         reason: PackageError,
+    },
+    /// The weights cannot be laid out for a board.
+    #[error("{path} cannot be laid out as `{layout}`: {reason}")]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The layout.
+        layout: &'static str,
+        /// Why.
+        reason: RepackError,
     },
     /// The checkpoint has no activation ranges.
     #[error("the run was trained in float only; run `fude qat` on it first")]
@@ -60,6 +74,8 @@ pub enum PackingError {
 #[derive(Debug, Clone)]
 pub struct PackageFile {
     bytes: AlignedBytes,
+    /// The same model for the kernels of this machine, where the file is for others.
+    for_this_machine: Option<AlignedBytes>,
     path: PathBuf,
 }
 
@@ -77,18 +93,28 @@ impl PackageFile {
     /// # Errors
     /// Where it is refused.
     pub fn new(bytes: &[u8], path: &Path) -> Result<Self, PackingError> {
-        let file = Self { bytes: AlignedBytes::copy_of(bytes), path: path.to_owned() };
-        file.open()?;
+        let mut file = Self { bytes: AlignedBytes::copy_of(bytes), for_this_machine: None, path: path.to_owned() };
+        if !arch::runs(file.as_stored()?.header().layout) {
+            file.for_this_machine = Some(AlignedBytes::copy_of(&file.repacked(arch::preferred())?));
+        }
         Ok(file)
     }
 
-    /// The checked view.
+    /// The package as this machine runs it: its weights may be laid out otherwise than in the file.
     ///
     /// # Errors
     /// Where the bytes are refused; [`Self::new`] has ruled that out.
     pub fn open(&self) -> Result<Package<'_>, PackingError> {
-        Package::new_checked(self.bytes.as_slice())
-            .map_err(|reason| PackingError::Refused { path: self.path.clone(), reason })
+        let bytes = self.for_this_machine.as_ref().unwrap_or(&self.bytes);
+        Package::new_checked(bytes.as_slice()).map_err(|reason| self.refused(reason))
+    }
+
+    /// The package as it is in the file, which this machine may not be able to run.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn as_stored(&self) -> Result<Package<'_>, PackingError> {
+        Package::for_any_target(self.bytes.as_slice()).map_err(|reason| self.refused(reason))
     }
 
     /// Where it was read from.
@@ -96,9 +122,76 @@ impl PackageFile {
         &self.path
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
+    /// The bytes of the same model with its weights laid out as `layout` says.
+    ///
+    /// # Errors
+    /// Where the layout cannot hold them.
+    pub fn repacked(&self, layout: WeightLayout) -> Result<Vec<u8>, PackingError> {
+        let failed = |reason| PackingError::Layout { path: self.path.clone(), layout: layout.name(), reason };
+        repack(self.bytes.as_slice(), layout).map_err(failed)
+    }
+
+    /// The model as a file for the kernels of `layout`: this one, or another that ends with what is returned.
+    ///
+    /// # Errors
+    /// Where the layout cannot hold the weights or the file cannot be written.
+    pub fn laid_out(&self, layout: WeightLayout) -> Result<LaidOut, PackingError> {
+        let stored = self.as_stored()?;
+        if stored.header().layout == layout {
+            return Ok(LaidOut { model: ModelId::of(&stored), path: self.path.clone(), _folder: None });
+        }
+        let folder = tempfile::tempdir().map_err(|source| FileError::Write { path: env::temp_dir(), source })?;
+        let path = folder.path().join(self.path.file_name().unwrap_or("package.fude".as_ref()));
+        let bytes = self.repacked(layout)?;
+        files::write_atomically(&path, &bytes)?;
+        let model = ModelId::of(&Self::new(&bytes, &path)?.as_stored()?);
+        Ok(LaidOut { model, path, _folder: Some(folder) })
+    }
+
+    fn refused(&self, reason: PackageError) -> PackingError {
+        PackingError::Refused { path: self.path.clone(), reason }
+    }
+}
+
+/// A package as a board takes it.
+#[derive(Debug)]
+pub struct LaidOut {
+    model: ModelId,
+    path: PathBuf,
+    _folder: Option<TempDir>,
+}
+
+impl LaidOut {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which model it holds, as a board names it.
+    pub fn model(&self) -> &ModelId {
+        &self.model
+    }
+}
+
+/// Which model a package holds. The same model laid out for another instruction set has another number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelId {
+    /// Its name.
+    pub name: String,
+    /// [`Package::model_id`].
+    pub id: u32,
+}
+
+impl ModelId {
+    /// That of `package`.
+    pub fn of(package: &Package<'_>) -> Self {
+        Self { name: package.manifest().name.to_string(), id: package.model_id() }
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:08x})", self.name, self.id)
     }
 }
 

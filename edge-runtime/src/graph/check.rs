@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor};
+use crate::layout::WeightLayout;
 use crate::limits::{ALIGNMENT, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS, MAX_TENSORS};
 use crate::quant::{MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT, MIN_SHIFT};
 
@@ -33,15 +34,20 @@ pub enum LayerError {
     Parameters,
     /// A tensor lies outside the arena, or an output overlaps what is read.
     Arena,
-    /// The scratch memory is too small or overlaps a tensor in use.
+    /// The scratch memory is too small, misaligned or overlaps a tensor in use.
     Scratch,
     /// A layer reads a tensor that no earlier layer has written, or that has been overwritten.
     Order,
 }
 
-/// Checks a decoded graph against a weight section of `weight_bytes` and an arena of `arena_bytes`.
-/// On error names the layer (or `None` for the tensor list) and the problem.
-pub fn check(graph: &Graph, weight_bytes: usize, arena_bytes: usize) -> Result<(), (Option<usize>, LayerError)> {
+/// Checks a decoded graph against a weight section of `weight_bytes`, laid out as `layout` says, and an arena of
+/// `arena_bytes`. On error names the layer (or `None` for the tensor list) and the problem.
+pub fn check(
+    graph: &Graph,
+    layout: WeightLayout,
+    weight_bytes: usize,
+    arena_bytes: usize,
+) -> Result<(), (Option<usize>, LayerError)> {
     let (Some(input), Some(last)) = (graph.input(), graph.layers.len().checked_sub(1)) else {
         return Err((None, LayerError::Empty));
     };
@@ -55,8 +61,9 @@ pub fn check(graph: &Graph, weight_bytes: usize, arena_bytes: usize) -> Result<(
     }
     for (index, layer) in graph.layers.iter().enumerate() {
         check_layer(graph, layer, index == last, weight_bytes).map_err(|error| (Some(index), error))?;
+        check_places(graph, layer, layout).map_err(|error| (Some(index), error))?;
     }
-    check_lifetimes(graph)
+    check_lifetimes(graph, layout)
 }
 
 fn check_tensor(tensor: &Tensor, arena_bytes: usize) -> Result<(), LayerError> {
@@ -155,12 +162,14 @@ fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize)
             return Err(LayerError::Parameters);
         }
     }
-    check_places(graph, layer, input, output)
+    Ok(())
 }
 
 /// What is written may not overlap what is read, except where an operator works in place.
-fn check_places(graph: &Graph, layer: &Layer, input: &Tensor, output: &Tensor) -> Result<(), LayerError> {
-    let in_place = layer.operator.works_in_place() && input.range() == output.range();
+fn check_places(graph: &Graph, layer: &Layer, layout: WeightLayout) -> Result<(), LayerError> {
+    let tensor = |id| graph.tensor(id).ok_or(LayerError::UnknownTensor);
+    let (input, output) = (tensor(layer.input)?, tensor(layer.output)?);
+    let in_place = graph.works_in_place(layer, layout) && input.range() == output.range();
     if !in_place && overlap(&input.range(), &output.range()) {
         return Err(LayerError::Arena);
     }
@@ -169,10 +178,11 @@ fn check_places(graph: &Graph, layer: &Layer, input: &Tensor, output: &Tensor) -
     {
         return Err(LayerError::Arena);
     }
-    let needed = graph.scratch_bytes(layer);
+    let needed = graph.scratch_bytes(layer, layout);
     let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
     if needed > scratch.len()
         || (needed > 0 && (overlap(&scratch, &input.range()) || overlap(&scratch, &output.range())))
+        || !scratch.start.is_multiple_of(layout.scratch_alignment())
     {
         return Err(LayerError::Scratch);
     }
@@ -180,7 +190,7 @@ fn check_places(graph: &Graph, layer: &Layer, input: &Tensor, output: &Tensor) -
 }
 
 /// Follows the graph once: whatever a layer reads must have been written and not been overwritten since.
-fn check_lifetimes(graph: &Graph) -> Result<(), (Option<usize>, LayerError)> {
+fn check_lifetimes(graph: &Graph, layout: WeightLayout) -> Result<(), (Option<usize>, LayerError)> {
     let mut valid = [false; MAX_TENSORS];
     valid[0] = true;
     let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
@@ -190,7 +200,7 @@ fn check_lifetimes(graph: &Graph) -> Result<(), (Option<usize>, LayerError)> {
             return Err((Some(index), LayerError::Order));
         }
         let written = graph.tensor(layer.output).ok_or((Some(index), LayerError::UnknownTensor))?.range();
-        let uses_scratch = graph.scratch_bytes(layer) > 0;
+        let uses_scratch = graph.scratch_bytes(layer, layout) > 0;
         for (id, (tensor, valid)) in graph.tensors.iter().zip(&mut valid).enumerate() {
             let place = tensor.range();
             let overwritten = overlap(&place, &written) || (uses_scratch && overlap(&place, &scratch));

@@ -201,11 +201,6 @@ impl Operator {
         }
     }
 
-    /// Whether the result may take the place of the first input: elementwise operators.
-    pub const fn works_in_place(&self) -> bool {
-        matches!(self, Self::Gate { .. } | Self::Add { .. })
-    }
-
     /// Name for reports.
     pub fn name(&self) -> &'static str {
         match self {

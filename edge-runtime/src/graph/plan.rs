@@ -3,13 +3,14 @@
 //! Two tensors may share bytes when they are never alive together. Tensors are placed largest first, each
 //! at the lowest offset that is free over its whole life: the greedy rule that Pisarchyk and Lee (2020,
 //! "Efficient Memory Management for Deep Neural Net Inference") found within a few per cent of the optimum.
-//! An elementwise operator's result takes the place of its first input when nothing reads that input later.
+//! The result of an operator that works in place takes the place of its first input when nothing reads that input later.
 
 use core::cmp::Reverse;
 use std::vec;
 use std::vec::Vec;
 
 use super::Graph;
+use crate::layout::WeightLayout;
 
 /// Every tensor starts at a multiple of this, so that vector loads of any instruction set are aligned.
 const TENSOR_ALIGNMENT: usize = 16;
@@ -41,20 +42,20 @@ impl Block {
     }
 }
 
-/// Places all tensors and the scratch memory of `graph`, overwriting their offsets.
+/// Places all tensors and the scratch memory that the kernels of `layout` need, overwriting the offsets in `graph`.
 ///
 /// A tensor that no layer writes goes to the start of the arena. [`super::check`] verifies the result as a whole.
 ///
 /// # Panics
 /// Where the graph has no tensors, or a layer names one that it does not have.
-pub fn plan_arena(graph: &mut Graph) -> ArenaPlan {
-    let (mut blocks, block_of) = tensor_blocks(graph);
+pub fn plan_arena(graph: &mut Graph, layout: WeightLayout) -> ArenaPlan {
+    let (mut blocks, block_of) = tensor_blocks(graph, layout);
     let in_use = |(index, layer)| {
         let tensors: usize = blocks.iter().filter(|block| block.alive_during(index)).map(|block| block.bytes).sum();
-        tensors + graph.scratch_bytes(layer)
+        tensors + graph.scratch_bytes(layer, layout)
     };
     let lower_bound = graph.layers.iter().enumerate().map(in_use).max().unwrap_or(0);
-    let scratch = scratch_block(graph, &mut blocks);
+    let scratch = scratch_block(graph, layout, &mut blocks);
 
     place(&mut blocks);
     for (tensor, &block) in graph.tensors.iter_mut().zip(&block_of) {
@@ -65,7 +66,7 @@ pub fn plan_arena(graph: &mut Graph) -> ArenaPlan {
 }
 
 /// One block a tensor, except that a result computed in place shares its input's; and each tensor's block.
-fn tensor_blocks(graph: &Graph) -> (Vec<Block>, Vec<Option<usize>>) {
+fn tensor_blocks(graph: &Graph, layout: WeightLayout) -> (Vec<Block>, Vec<Option<usize>>) {
     let mut last_read = vec![0; graph.tensors.len()];
     for (index, layer) in graph.layers.iter().enumerate() {
         for id in [Some(layer.input), layer.operator.second_input()].into_iter().flatten() {
@@ -83,7 +84,7 @@ fn tensor_blocks(graph: &Graph) -> (Vec<Block>, Vec<Option<usize>>) {
         let (input, output) = (usize::from(layer.input), usize::from(layer.output));
         // The logits are read after the last layer.
         let last = if index + 1 == graph.layers.len() { index } else { last_read[output].max(index) };
-        let reuse = layer.operator.works_in_place()
+        let reuse = graph.works_in_place(layer, layout)
             && last_read[input] == index
             && layer.operator.second_input() != Some(layer.input);
         block_of[output] = match block_of[input] {
@@ -98,8 +99,8 @@ fn tensor_blocks(graph: &Graph) -> (Vec<Block>, Vec<Option<usize>>) {
 }
 
 /// The scratch memory is one block, alive from the first to the last layer that needs any.
-fn scratch_block(graph: &Graph, blocks: &mut Vec<Block>) -> Option<(usize, usize)> {
-    let needs: Vec<usize> = graph.layers.iter().map(|layer| graph.scratch_bytes(layer)).collect();
+fn scratch_block(graph: &Graph, layout: WeightLayout, blocks: &mut Vec<Block>) -> Option<(usize, usize)> {
+    let needs: Vec<usize> = graph.layers.iter().map(|layer| graph.scratch_bytes(layer, layout)).collect();
     let first = needs.iter().position(|&bytes| bytes > 0)?;
     let last = needs.iter().rposition(|&bytes| bytes > 0)?;
     let bytes = needs.into_iter().max()?;

@@ -1,6 +1,7 @@
 //! What follows from shapes alone: sizes of parameters, scratch memory and work.
 
 use super::{Graph, Layer, Operator, Tensor, Window};
+use crate::layout::WeightLayout;
 use crate::limits::MAX_TENSOR_ELEMENTS;
 
 /// Lengths of the three parts of a layer's parameters.
@@ -108,13 +109,22 @@ impl Graph {
         Some(ParameterSizes { channels, weights })
     }
 
-    /// Bytes of working memory that the kernel of `layer` needs: a convolution gathers two windows.
-    pub fn scratch_bytes(&self, layer: &Layer) -> usize {
-        match (layer.operator, self.tensor(layer.input)) {
-            (Operator::Convolution { window, .. }, Some(input)) if !window.is_pointwise() => {
-                2 * window.area() * usize::from(input.channels)
+    /// Bytes of working memory that the kernel of `layer` needs for weights laid out so.
+    pub fn scratch_bytes(&self, layer: &Layer, layout: WeightLayout) -> usize {
+        self.tensor(layer.input).map_or(0, |input| layout.scratch_bytes(&layer.operator, input))
+    }
+
+    /// Whether the result of `layer` may take the place of its first input: elementwise operators, and a depthwise
+    /// convolution that keeps the shape, where the kernel of `layout` copies the rows that it still needs.
+    pub fn works_in_place(&self, layer: &Layer, layout: WeightLayout) -> bool {
+        match layer.operator {
+            Operator::Gate { .. } | Operator::Add { .. } => true,
+            Operator::Depthwise { window, .. } => {
+                let tensors = self.tensor(layer.input).zip(self.tensor(layer.output));
+                let same_shape = tensors.is_some_and(|(input, output)| input.same_shape(output));
+                layout.has_row_ring() && window.stride == (1, 1) && same_shape
             }
-            _ => 0,
+            _ => false,
         }
     }
 

@@ -1,135 +1,155 @@
-//! Convolution: gather two windows, multiply the weight matrix with both, go on.
+//! Convolution: gather windows, multiply them by the weight matrix, go on.
 //!
-//! In NHWC a row of a window is contiguous in the input, so gathering is one copy a row. A pointwise
-//! convolution needs no gathering: its window is the pixel itself. Two pixels at a time halve the loads.
+//! In NHWC a row of a window is contiguous in the input, so gathering is one copy a row. A pointwise convolution needs no
+//! gathering: its windows are the pixels themselves, all of them one matrix.
+
+use core::ops::Range;
 
 use super::arch::InstructionSet;
-use super::dense::for_each_row;
-use super::{View, pieces, pieces_mut, places};
+use super::{View, pieces_mut};
 use crate::graph::{Tensor, Window};
-use crate::limits::MAX_FAN_IN;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
-/// Convolution with weights `[out][row][column][in]`; outside the input everything is its zero point.
-///
-/// `patches` is scratch memory for two windows; a pointwise convolution takes none.
-pub fn convolution<I: InstructionSet>(
+/// Convolution of any window; outside the input everything is its zero point.
+pub fn gathered<I: InstructionSet>(
     input: View<'_>,
     window: Window,
     parameters: &LayerParameters<'_>,
     rule: Requantization,
     (output_shape, output): (&Tensor, &mut [i8]),
-    patches: &mut [i8],
+    scratch: &mut [u8],
 ) {
-    let outputs = pieces_mut(output, output_shape.channels.into());
-    if window.is_pointwise() {
-        let mut pixels = pieces(input.data, input.tensor.channels.into()).zip(outputs);
-        while let Some((pixel, output)) = pixels.next() {
-            match pixels.next() {
-                Some((second, output2)) => two_pixels::<I>((pixel, second), parameters, rule, (output, output2)),
-                None => one_pixel::<I>(pixel, parameters, rule, output),
-            }
+    let taps = window.area() * usize::from(input.tensor.channels);
+    let Some((windows, scratch)) = scratch.split_at_mut_checked(I::LAYOUT.gathered_bytes(taps)) else { return };
+    let (windows, channels) = (bytemuck::cast_slice_mut(windows), usize::from(output_shape.channels));
+    let mut gatherer = Gatherer::new(input, window, output_shape.width);
+    for outputs in output.chunks_mut((I::LAYOUT.windows(taps) * channels).max(1)) {
+        let count = outputs.len() / channels.max(1);
+        let Some(windows) = windows.get_mut(..count * taps) else { return };
+        for gathered in pieces_mut(windows, taps) {
+            gatherer.gather(gathered);
         }
-        return;
-    }
-    let (first, second) = patches.split_at_mut(patches.len() / 2);
-    let mut windows = places(output_shape.width).zip(outputs);
-    while let Some((place, output)) = windows.next() {
-        gather(input, window, place, first);
-        match windows.next() {
-            Some((place, output2)) => {
-                gather(input, window, place, second);
-                two_pixels::<I>((first, second), parameters, rule, (output, output2));
-            }
-            None => one_pixel::<I>(first, parameters, rule, output),
-        }
+        I::matrix_product(windows, taps, parameters, rule, outputs, scratch);
     }
 }
 
-/// The outputs of two windows.
-fn two_pixels<I: InstructionSet>(
-    (x0, x1): (&[i8], &[i8]),
-    parameters: &LayerParameters<'_>,
-    rule: Requantization,
-    (outputs0, outputs1): (&mut [i8], &mut [i8]),
-) {
-    let LayerParameters { bias, multipliers, weights } = *parameters;
-    let ((bias, last_bias), (multipliers, last_multiplier)) = (bias.as_chunks::<2>(), multipliers.as_chunks::<2>());
-    let (outputs0, last0) = outputs0.as_chunks_mut::<2>();
-    let (outputs1, last1) = outputs1.as_chunks_mut::<2>();
-    // The clamp changes nothing: from it the compiler sees that two rows are never empty and always split.
-    let taps = x0.len().clamp(1, MAX_FAN_IN);
-    let mut rows = pieces(weights, 2 * taps);
-    let places = outputs0.iter_mut().zip(outputs1);
-    for (((places, rows), bias), multipliers) in places.zip(rows.by_ref()).zip(bias).zip(multipliers) {
-        let (row0, row1) = rows.split_at(taps);
-        let sums = I::dot2x2([x0, x1], [row0, row1]);
-        for row in 0..2 {
-            places.0[row] = rule.apply(sums[0][row] + bias[row], multipliers[row]) as i8;
-            places.1[row] = rule.apply(sums[1][row] + bias[row], multipliers[row]) as i8;
-        }
-    }
-    let last = LayerParameters { bias: last_bias, multipliers: last_multiplier, weights: rows.remainder() };
-    one_pixel::<I>(x0, &last, rule, last0);
-    one_pixel::<I>(x1, &last, rule, last1);
-}
-
-/// The outputs of one window.
-fn one_pixel<I: InstructionSet>(x: &[i8], parameters: &LayerParameters<'_>, rule: Requantization, outputs: &mut [i8]) {
-    for_each_row::<I, _>(x, parameters, outputs, |place, accumulator, multiplier| {
-        *place = rule.apply(accumulator, multiplier) as i8;
-    });
+/// Goes over the windows of an input in the order of the output's pixels.
+struct Gatherer<'a> {
+    input: View<'a>,
+    window: Window,
+    output_width: usize,
+    /// The output pixel that comes next.
+    row: usize,
+    column: usize,
+    /// The rows of its window.
+    rows: Clip,
+    /// Columns of this row of outputs whose windows lie inside the input.
+    whole: Range<usize>,
 }
 
 /// The part of a window inside the input, along one axis.
-pub(super) struct Clip {
+struct Clip {
     /// Taps before the input.
-    pub before: usize,
-    /// Taps inside the input.
-    pub inside: usize,
-    /// Where in the input the first of these lies.
-    pub first: usize,
+    before: usize,
+    /// Elements of the input.
+    inside: Range<usize>,
 }
 
 impl Clip {
     /// The window of output element `index`, of `size` taps, over an input of `extent` elements.
-    pub fn new(index: usize, (size, stride, padding): (u8, u8, u8), extent: u16) -> Self {
-        let (size, padding, extent) = (usize::from(size), usize::from(padding), usize::from(extent));
-        let start = index * usize::from(stride);
-        let before = padding.saturating_sub(start).min(size);
+    fn new(index: usize, (size, stride, padding): (u8, u8, u8), extent: u16) -> Self {
+        let (start, padding) = (index * usize::from(stride), usize::from(padding));
+        let before = padding.saturating_sub(start).min(size.into());
+        let extent = usize::from(extent);
         let first = (start + before).saturating_sub(padding).min(extent);
-        Self { before, inside: (size - before).min(extent - first), first }
-    }
-
-    /// The rows of the window of an output pixel in `row`.
-    pub fn rows(window: Window, row: usize, input: &Tensor) -> Self {
-        Self::new(row, (window.size.0, window.stride.0, window.pad_rows.0), input.height)
-    }
-
-    /// The columns of the window of an output pixel in `column`.
-    pub fn columns(window: Window, column: usize, input: &Tensor) -> Self {
-        Self::new(column, (window.size.1, window.stride.1, window.pad_columns.0), input.width)
+        let end = (start + usize::from(size)).saturating_sub(padding).min(extent).max(first);
+        Self { before, inside: first..end }
     }
 }
 
-/// Copies the window of the output pixel at `(row, column)` into `patch`, `[row][column][channel]`.
-fn gather(input: View<'_>, window: Window, (row, column): (usize, usize), patch: &mut [i8]) {
-    let channels = usize::from(input.tensor.channels);
-    let zero = input.tensor.zero_point as i8;
-    let (rows, columns) = (Clip::rows(window, row, input.tensor), Clip::columns(window, column, input.tensor));
-    let (start, length) = (columns.before * channels, columns.inside * channels);
-    let pitch = usize::from(input.tensor.width) * channels;
-    let corner = rows.first * pitch + columns.first * channels;
-    let sources = input.data.get(corner..).unwrap_or_default().chunks(pitch.max(1)).take(rows.inside);
-
-    let line = usize::from(window.size.1) * channels;
-    if (rows.inside, length) != (usize::from(window.size.0), line) {
-        patch.fill(zero);
+impl<'a> Gatherer<'a> {
+    fn new(input: View<'a>, window: Window, output_width: u16) -> Self {
+        let output_width = output_width.into();
+        let mut gatherer = Self {
+            input,
+            window,
+            output_width,
+            row: 0,
+            column: 0,
+            rows: Clip { before: 0, inside: 0..0 },
+            whole: 0..0,
+        };
+        gatherer.enter_row();
+        gatherer
     }
-    for (target, source) in pieces_mut(patch, line).skip(rows.before).zip(sources) {
+
+    /// What the windows of a row of outputs have in common.
+    fn enter_row(&mut self) {
+        let Window { size, stride, pad_rows, pad_columns } = self.window;
+        self.rows = Clip::new(self.row, (size.0, stride.0, pad_rows.0), self.input.tensor.height);
+        self.whole = 0..0;
+        if self.rows.inside.len() == usize::from(size.0) {
+            let (padding, stride) = (usize::from(pad_columns.0), usize::from(stride.1).max(1));
+            let padded = usize::from(self.input.tensor.width) + padding;
+            let fitting = padded.checked_sub(size.1.into()).map_or(0, |room| room / stride + 1);
+            self.whole = padding.div_ceil(stride)..fitting;
+        }
+    }
+
+    /// Copies the next window into `patch`, `[row][column][channel]`.
+    #[inline]
+    fn gather(&mut self, patch: &mut [i8]) {
+        let Window { size, stride, pad_columns, .. } = self.window;
+        let channels = usize::from(self.input.tensor.channels);
+        let pitch = usize::from(self.input.tensor.width) * channels;
+        let line = usize::from(size.1) * channels;
+        if self.whole.contains(&self.column) {
+            let left = self.column * usize::from(stride.1) - usize::from(pad_columns.0);
+            let source = self.input.data.get(self.rows.inside.start * pitch + left * channels..).unwrap_or_default();
+            // A call of the copying routine costs more than a few bytes: the windows of most first layers get their own.
+            match (size.0, line) {
+                (3, 3) => copy_square::<3>(source, pitch, patch),
+                (5, 5) => copy_square::<5>(source, pitch, patch),
+                _ => copy_clipped(source, pitch, (0, line), pieces_mut(patch, line)),
+            }
+        } else {
+            let columns = Clip::new(self.column, (size.1, stride.1, pad_columns.0), self.input.tensor.width);
+            let corner = self.rows.inside.start * pitch + columns.inside.start * channels;
+            let source = self.input.data.get(corner..).unwrap_or_default();
+            patch.fill(self.input.tensor.zero_point as i8);
+            let lines = pieces_mut(patch, line).skip(self.rows.before).take(self.rows.inside.len());
+            copy_clipped(source, pitch, (columns.before * channels, columns.inside.len() * channels), lines);
+        }
+        self.column += 1;
+        if self.column >= self.output_width {
+            (self.row, self.column) = (self.row + 1, 0);
+            self.enter_row();
+        }
+    }
+}
+
+/// Copies `length` bytes of rows of the source, `pitch` bytes apart, to the lines of a patch from `start` on.
+fn copy_clipped<'p>(
+    source: &[i8],
+    pitch: usize,
+    (start, length): (usize, usize),
+    lines: impl Iterator<Item = &'p mut [i8]>,
+) {
+    for (target, source) in lines.zip(source.chunks(pitch.max(1))) {
         if let (Some(target), Some(source)) = (target.get_mut(start..start + length), source.get(..length)) {
             target.copy_from_slice(source);
         }
+    }
+}
+
+/// Copies a square window of `N` bytes a side from rows that are `pitch` bytes apart.
+#[inline]
+fn copy_square<const N: usize>(source: &[i8], pitch: usize, patch: &mut [i8]) {
+    let lines: &mut [[i8; N]] = patch.as_chunks_mut().0;
+    let Some(lines) = lines.first_chunk_mut::<N>() else { return };
+    for (row, target) in lines.iter_mut().enumerate() {
+        let Some(line) = source.get(row * pitch..row * pitch + N).and_then(|line| line.first_chunk()) else { return };
+        *target = *line;
     }
 }

@@ -1,12 +1,11 @@
-//! Fully connected layers, and the product of a weight matrix with one vector that convolutions share for a single window.
+//! Fully connected layers.
 
 use super::arch::InstructionSet;
-use super::pieces;
 use crate::graph::ElementType;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
-/// `output = requantize(W · x + b)` with weights `[out][in]`.
+/// `output = requantize(W · x + b)`.
 ///
 /// `x` is the flattened input; `output` holds one element a row, of one byte or, little-endian, of two.
 pub fn dense<I: InstructionSet>(
@@ -15,33 +14,19 @@ pub fn dense<I: InstructionSet>(
     rule: Requantization,
     element: ElementType,
     output: &mut [u8],
+    scratch: &mut [u8],
 ) {
     match element {
-        ElementType::Int8 => {
-            for_each_row::<I, _>(x, parameters, output, |place, accumulator, multiplier| {
-                *place = rule.apply(accumulator, multiplier) as u8;
-            });
-        }
+        ElementType::Int8 => I::matrix_product(x, x.len(), parameters, rule, bytemuck::cast_slice_mut(output), scratch),
         ElementType::Int16 => {
             let (pairs, _) = output.as_chunks_mut::<2>();
-            for_each_row::<I, _>(x, parameters, pairs, |place, accumulator, multiplier| {
-                *place = (rule.apply(accumulator, multiplier) as i16).to_le_bytes();
+            I::vector_product(x, parameters, scratch, |first, sums| {
+                let (pairs, multipliers) = (pairs.get_mut(first..), parameters.multipliers.get(first..));
+                let places = pairs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
+                for ((place, &multiplier), &sum) in places.zip(sums) {
+                    *place = (rule.apply(sum, multiplier) as i16).to_le_bytes();
+                }
             });
         }
-    }
-}
-
-/// Computes `W · x + b` row by row and hands each accumulator with its multiplier and place to `emit`.
-#[inline]
-pub(super) fn for_each_row<I: InstructionSet, T>(
-    x: &[i8],
-    parameters: &LayerParameters<'_>,
-    places: &mut [T],
-    mut emit: impl FnMut(&mut T, i32, i32),
-) {
-    let LayerParameters { bias, multipliers, weights } = *parameters;
-    let rows = pieces(weights, x.len());
-    for (((place, &bias), &multiplier), row) in places.iter_mut().zip(bias).zip(multipliers).zip(rows) {
-        emit(place, I::dot(x, row) + bias, multiplier);
     }
 }

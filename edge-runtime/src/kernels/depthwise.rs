@@ -1,102 +1,65 @@
-//! Depthwise convolution: every channel has a filter of its own.
+//! What depthwise convolutions share that work row by row: a ring of padded input rows.
+//!
+//! As many rows as the window has are kept, with the padding's columns left and right, and rows of padding above and below.
+//! The kernel that reads them meets no edge. Since they are copies, the output may be written over the input as soon as
+//! its rows are in the ring.
 
-use core::array;
-use core::ops::Range;
-
-use super::arch::InstructionSet;
-use super::{View, pieces_mut};
+use super::Place;
 use crate::graph::{Tensor, Window};
-use crate::package::LayerParameters;
-use crate::quant::Requantization;
 
-/// Channels whose accumulators are kept on the stack at a time.
-pub(super) const BLOCK: usize = 64;
+/// The rows under a window, from the top.
+pub struct Rows<'a> {
+    ring: &'a [u8],
+    row_bytes: usize,
+    /// Where in the ring the topmost lies.
+    first: usize,
+    count: usize,
+}
 
-/// Depthwise convolution with weights `[row][column][channel]`; outside the input everything is its zero
-/// point.
-pub fn depthwise<I: InstructionSet>(
-    input: View<'_>,
+impl<'a> Rows<'a> {
+    /// The row at `index`, counted from the top of the window.
+    pub fn row(&self, index: usize) -> &'a [u8] {
+        let place = self.first + index;
+        let slot = if place < self.count { place } else { place - self.count };
+        self.ring.get(slot * self.row_bytes..(slot + 1) * self.row_bytes).unwrap_or_default()
+    }
+}
+
+/// Goes down the output row by row.
+///
+/// `copy` lays a row of the input, all its pixels, or padding for `None`, into a row of `ring`, of `row_bytes` bytes.
+/// `compute` then gets the rows of the window and all pixels of the output row.
+pub fn for_each_row(
+    (input, output): (&Tensor, &Tensor),
+    place: &mut Place<'_>,
     window: Window,
-    parameters: &LayerParameters<'_>,
-    rule: Requantization,
-    (output_shape, output): (&Tensor, &mut [i8]),
+    (ring, row_bytes): (&mut [u8], usize),
+    copy: impl Fn(Option<&[i8]>, &mut [u8]),
+    mut compute: impl FnMut(&Rows<'_>, &mut [i8]),
 ) {
-    let channels = usize::from(output_shape.channels);
-    let width = usize::from(output_shape.width);
-    let LayerParameters { bias, multipliers, weights } = *parameters;
-    let padding = [input.tensor.zero_point as i8; BLOCK];
-    let mut accumulators = [0; BLOCK];
-    for (block, (bias, multipliers)) in bias.chunks(BLOCK).zip(multipliers.chunks(BLOCK)).enumerate() {
-        let range = block * BLOCK..block * BLOCK + bias.len();
-        let (Some(padding), Some(accumulators)) = (padding.get(..bias.len()), accumulators.get_mut(..bias.len()))
-        else {
-            return;
-        };
-        let taps = Taps::new(input, window, weights, range.clone(), padding);
-        for (row, line) in pieces_mut(output, width * channels).enumerate() {
-            for (column, pixel) in pieces_mut(line, channels).enumerate() {
-                accumulators.copy_from_slice(bias);
-                taps.sum::<I>((row, column), accumulators);
-                let outputs = pixel.get_mut(range.clone()).unwrap_or_default().iter_mut();
-                for ((output, &accumulator), &multiplier) in outputs.zip(&*accumulators).zip(multipliers) {
-                    *output = rule.apply(accumulator, multiplier) as i8;
-                }
+    let (count, stride) = (usize::from(window.size.0), usize::from(window.stride.0));
+    let padding = usize::from(window.pad_rows.0);
+    let input_pitch = usize::from(input.width) * usize::from(input.channels);
+    let output_pitch = usize::from(output.width) * usize::from(output.channels);
+    // Rows are counted from the top of the padding; `slot` is where the next one goes.
+    let (mut next, mut slot, mut first) = (0, 0, 0);
+    for row in 0..usize::from(output.height) {
+        while next < row * stride + count {
+            let start = next.wrapping_sub(padding).wrapping_mul(input_pitch);
+            let is_inside = next >= padding && next - padding < usize::from(input.height);
+            let source = if is_inside { place.input().get(start..start + input_pitch) } else { None };
+            if let Some(target) = ring.get_mut(slot * row_bytes..(slot + 1) * row_bytes) {
+                copy(source, target);
             }
+            next += 1;
+            slot = if slot + 1 == count { 0 } else { slot + 1 };
         }
-    }
-}
-
-/// The taps of a window for a block of channels.
-struct Taps<'a> {
-    input: View<'a>,
-    window: Window,
-    weights: &'a [i8],
-    /// The block of channels.
-    range: Range<usize>,
-    /// A pixel outside the input, as long as the block.
-    padding: &'a [i8],
-    /// The weights of a 3×3 window, by far the most frequent.
-    nine: Option<[&'a [i8]; 9]>,
-}
-
-impl<'a> Taps<'a> {
-    fn new(input: View<'a>, window: Window, weights: &'a [i8], range: Range<usize>, padding: &'a [i8]) -> Self {
-        let mut taps = Self { input, window, weights, range, padding, nine: None };
-        if window.size == (3, 3) {
-            taps.nine = Some(array::from_fn(|tap| taps.weights(tap)));
+        if let Some(outputs) = place.output().get_mut(row * output_pitch..(row + 1) * output_pitch) {
+            compute(&Rows { ring, row_bytes, first, count }, outputs);
         }
-        taps
-    }
-
-    /// Adds the window of the output pixel at `(row, column)` to the accumulators.
-    #[inline]
-    fn sum<I: InstructionSet>(&self, (row, column): (usize, usize), accumulators: &mut [i32]) {
-        // Places above and left of the input wrap to numbers beyond any extent.
-        let top = (row * usize::from(self.window.stride.0)).wrapping_sub(self.window.pad_rows.0.into());
-        let left = (column * usize::from(self.window.stride.1)).wrapping_sub(self.window.pad_columns.0.into());
-        if let Some(weights) = self.nine {
-            let pixels = array::from_fn(|tap| self.pixel(top.wrapping_add(tap / 3), left.wrapping_add(tap % 3)));
-            I::multiply_accumulate(accumulators, pixels, weights);
-            return;
+        first += stride;
+        while first >= count {
+            first -= count;
         }
-        let columns = usize::from(self.window.size.1);
-        for row in 0..usize::from(self.window.size.0) {
-            for column in 0..columns {
-                let pixel = self.pixel(top.wrapping_add(row), left.wrapping_add(column));
-                I::multiply_accumulate(accumulators, [pixel], [self.weights(row * columns + column)]);
-            }
-        }
-    }
-
-    /// The block's elements of an input pixel.
-    #[inline]
-    fn pixel(&self, row: usize, column: usize) -> &'a [i8] {
-        self.input.pixel(row, column, &self.range).unwrap_or(self.padding)
-    }
-
-    /// The block's weights of a tap.
-    fn weights(&self, tap: usize) -> &'a [i8] {
-        let start = tap * usize::from(self.input.tensor.channels);
-        self.weights.get(start + self.range.start..start + self.range.end).unwrap_or_default()
     }
 }

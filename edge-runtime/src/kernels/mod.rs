@@ -12,24 +12,57 @@ mod convolution;
 mod dense;
 mod depthwise;
 mod elementwise;
+mod layer;
 #[cfg(any(test, feature = "std"))]
 pub mod oracle;
 mod pool;
 mod top_k;
 
-pub use convolution::convolution;
-pub use dense::dense;
-pub use depthwise::depthwise;
-pub use elementwise::{add, gate};
-pub use pool::pool;
+use dense::dense;
+use elementwise::{add, gate};
+use pool::pool;
 pub use top_k::{Answer, Answers, scores, top_k};
 
+/// Channels whose accumulators are kept on the stack at a time.
+const BLOCK: usize = 64;
+
 use core::iter;
-use core::ops::Range;
 use core::slice::{ChunksExact, ChunksExactMut};
 
 use crate::graph::{Parameters, Tensor};
 use crate::quant::Requantization;
+
+/// Where a depthwise convolution reads and writes, elements in NHWC.
+#[derive(Debug)]
+pub enum Place<'a> {
+    /// Two tensors.
+    Apart {
+        /// Read.
+        input: &'a [i8],
+        /// Written.
+        output: &'a mut [i8],
+    },
+    /// One tensor: each row is read before it is written over.
+    Same(&'a mut [i8]),
+}
+
+impl Place<'_> {
+    /// The elements that are read.
+    fn input(&self) -> &[i8] {
+        match self {
+            Self::Apart { input, .. } => input,
+            Self::Same(data) => data,
+        }
+    }
+
+    /// The elements that are written.
+    fn output(&mut self) -> &mut [i8] {
+        match self {
+            Self::Apart { output, .. } => output,
+            Self::Same(data) => data,
+        }
+    }
+}
 
 /// A tensor with its elements.
 #[derive(Debug, Clone, Copy)]
@@ -38,19 +71,6 @@ pub struct View<'a> {
     pub tensor: &'a Tensor,
     /// Elements, NHWC.
     pub data: &'a [i8],
-}
-
-impl<'a> View<'a> {
-    /// The elements of `channels` of the pixel at (`row`, `column`); `None` outside the tensor.
-    #[inline]
-    fn pixel(self, row: usize, column: usize, channels: &Range<usize>) -> Option<&'a [i8]> {
-        let Tensor { height, width, channels: pitch, .. } = *self.tensor;
-        if row >= usize::from(height) || column >= usize::from(width) {
-            return None;
-        }
-        let start = (row * usize::from(width) + column) * usize::from(pitch);
-        self.data.get(start + channels.start..start + channels.end)
-    }
 }
 
 /// Rows and columns of pixels in the order of memory, `width` to a row, without end.
@@ -73,12 +93,12 @@ fn pieces_mut<T>(elements: &mut [T], length: usize) -> ChunksExactMut<'_, T> {
 }
 
 /// The requantisation of a layer with parameters into `output`.
-pub fn requantization(parameters: &Parameters, output: &Tensor) -> Requantization {
+fn requantization(parameters: &Parameters, output: &Tensor) -> Requantization {
     let (min, max) = parameters.bounds;
     Requantization::new(parameters.shift, output.zero_point.into(), (min.into(), max.into()))
 }
 
 /// The requantisation of a layer without parameters into the full range of `output`.
-pub fn plain_requantization(shift: u8, output: &Tensor) -> Requantization {
+fn plain_requantization(shift: u8, output: &Tensor) -> Requantization {
     Requantization::new(shift, output.zero_point.into(), output.element.range())
 }

@@ -1,7 +1,6 @@
 //! Pools over windows of each channel, without padding.
 
-use super::depthwise::BLOCK;
-use super::{View, pieces, pieces_mut, places, plain_requantization};
+use super::{BLOCK, View, pieces, pieces_mut, places, plain_requantization};
 use crate::graph::{PoolKind, Tensor, Window};
 use crate::quant::AVERAGE_GAIN;
 

@@ -1,6 +1,7 @@
 //! The fixed header and the bytes it vouches for.
 
 use super::{CRC32, PackageError};
+use crate::layout::WeightLayout;
 
 /// First bytes of every package. Like PNG's: not ASCII, then a name, then line ends that a text-mode copy
 /// would change.
@@ -27,32 +28,6 @@ pub(super) mod field {
     pub const END: usize = 64;
     /// Length of the checksum at the end of the package.
     pub const CHECKSUM_BYTES: usize = 4;
-}
-
-/// How weights are arranged inside their section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum WeightLayout {
-    /// As [`crate::graph::Operator`] describes them; every build reads it.
-    Portable,
-}
-
-impl WeightLayout {
-    /// The identifier in the header.
-    pub const fn id(self) -> u16 {
-        match self {
-            Self::Portable => 0,
-        }
-    }
-
-    /// The layout of an identifier.
-    pub const fn from_id(id: u16) -> Option<Self> {
-        match id {
-            0 => Some(Self::Portable),
-            _ => None,
-        }
-    }
 }
 
 /// The decoded header.

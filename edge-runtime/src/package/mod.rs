@@ -22,13 +22,14 @@ mod writer;
 pub use aligned::AlignedBytes;
 pub use bitmaps::LabelBitmap;
 pub use error::PackageError;
-pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC, WeightLayout};
+pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC};
 pub use manifest::{Fit, Manifest, Preprocessing};
 pub use sections::{GoldenVector, LayerParameters, SectionKind};
 #[cfg(feature = "std")]
-pub use writer::{PackageBuilder, set_measured_hash};
+pub use writer::{PackageBuilder, RepackError, repack, set_measured_hash};
 
 use crate::graph::{self, Graph, Tensor};
+use crate::kernels::arch;
 use sections::Sections;
 
 /// Checksum of the package and of the device link: CRC-32 as in IEEE 802.3 (the "ISO HDLC" of the catalogue).
@@ -51,11 +52,28 @@ impl<'a> Package<'a> {
     /// The first thing that is wrong, as a [`PackageError`].
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, PackageError> {
         let header = Header::read(bytes)?;
+        if !arch::runs(header.layout) {
+            return Err(PackageError::Layout { layout: header.layout.id() });
+        }
+        Self::open(header, bytes)
+    }
+
+    /// As [`Self::new_checked`], for hosts, which prepare packages for boards as well: weights may be laid out for
+    /// another instruction set, and a [`Recognizer`](crate::recognizer::Recognizer) of such a package does not run.
+    ///
+    /// # Errors
+    /// As [`Self::new_checked`].
+    #[cfg(feature = "std")]
+    pub fn for_any_target(bytes: &'a [u8]) -> Result<Self, PackageError> {
+        Self::open(Header::read(bytes)?, bytes)
+    }
+
+    fn open(header: Header, bytes: &'a [u8]) -> Result<Self, PackageError> {
         let body = header.checked_body(bytes)?;
         let sections = Sections::read(&header, body)?;
         let manifest = Manifest::decode(sections.manifest)?;
         let graph = &manifest.graph;
-        graph::check(graph, sections.weights.len(), header.arena_bytes as usize)
+        graph::check(graph, header.layout, sections.weights.len(), header.arena_bytes as usize)
             .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;
         let (Some(&input), Some(&output)) = (graph.input(), graph.output()) else { return Err(PackageError::Manifest) };
         sections.check_against(&manifest, &input, &output)?;

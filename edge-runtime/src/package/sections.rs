@@ -3,7 +3,7 @@
 use super::bitmaps::{LabelBitmap, LabelBitmaps};
 use super::header::{field, read_u32};
 use super::{Header, Manifest, PackageError};
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Graph, Layer, Tensor};
 use crate::limits::ALIGNMENT;
 
 /// What a section holds. Readers skip kinds that they do not know.
@@ -38,6 +38,21 @@ pub struct LayerParameters<'a> {
     pub multipliers: &'a [i32],
     /// Weights in the package's layout.
     pub weights: &'a [i8],
+}
+
+impl<'a> LayerParameters<'a> {
+    /// Finds the parameters of `layer` in a weight section; `None` where it has none or they lie outside.
+    pub fn read(weights: &'a [u8], graph: &Graph, layer: &Layer) -> Option<Self> {
+        let sizes = graph.parameter_sizes(layer)?;
+        let block = weights.get(layer.operator.parameters()?.offset as usize..)?;
+        let (bias, rest) = block.split_at_checked(4 * sizes.channels)?;
+        let (multipliers, rest) = rest.split_at_checked(4 * sizes.channels)?;
+        Some(Self {
+            bias: bytemuck::try_cast_slice(bias).ok()?,
+            multipliers: bytemuck::try_cast_slice(multipliers).ok()?,
+            weights: bytemuck::cast_slice(rest.get(..sizes.weights)?),
+        })
+    }
 }
 
 /// An input with the output that it must give.
@@ -75,6 +90,16 @@ impl<'a> Sections<'a> {
         })
     }
 
+    /// The sections that are not empty, in the order of their kinds.
+    #[cfg(feature = "std")]
+    pub fn present(&self) -> impl Iterator<Item = (SectionKind, &'a [u8])> {
+        let Self { manifest, weights, labels, golden, label_bitmaps } = *self;
+        let required =
+            [(SectionKind::Manifest, manifest), (SectionKind::Weights, weights), (SectionKind::Labels, labels)];
+        let optional = [(SectionKind::Golden, golden), (SectionKind::LabelBitmaps, label_bitmaps)];
+        required.into_iter().chain(optional.into_iter().filter(|(_, section)| !section.is_empty()))
+    }
+
     /// Checks the sections' lengths and contents against the manifest, whose graph has been checked.
     pub fn check_against(&self, manifest: &Manifest, input: &Tensor, output: &Tensor) -> Result<(), PackageError> {
         let graph = &manifest.graph;
@@ -106,20 +131,7 @@ impl<'a> Sections<'a> {
 
     /// Parameters of the layer at `index`; empty for layers without any.
     pub fn parameters(&self, graph: &Graph, index: usize) -> LayerParameters<'a> {
-        self.find_parameters(graph, index).unwrap_or_default()
-    }
-
-    fn find_parameters(&self, graph: &Graph, index: usize) -> Option<LayerParameters<'a>> {
-        let layer = graph.layers.get(index)?;
-        let sizes = graph.parameter_sizes(layer)?;
-        let block = self.weights.get(layer.operator.parameters()?.offset as usize..)?;
-        let (bias, rest) = block.split_at_checked(4 * sizes.channels)?;
-        let (multipliers, rest) = rest.split_at_checked(4 * sizes.channels)?;
-        Some(LayerParameters {
-            bias: bytemuck::try_cast_slice(bias).ok()?,
-            multipliers: bytemuck::try_cast_slice(multipliers).ok()?,
-            weights: bytemuck::cast_slice(rest.get(..sizes.weights)?),
-        })
+        graph.layers.get(index).and_then(|layer| LayerParameters::read(self.weights, graph, layer)).unwrap_or_default()
     }
 
     /// The label of `class`, without its padding; empty for an unknown class.

@@ -1,13 +1,14 @@
 //! Writes packages; the host's half of the format.
 
+use core::fmt;
 use std::vec::Vec;
 
 use super::bitmaps;
 use super::header::{MAGIC, field};
 use super::sections::ENTRY_BYTES;
-use super::{
-    AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind, WeightLayout,
-};
+use super::{AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind};
+use crate::graph::plan_arena;
+use crate::layout::{ArrangeError, WeightLayout};
 use crate::limits::ALIGNMENT;
 
 /// Collects the parts of a package. [`PackageBuilder::finish`] lays them out and passes the result through
@@ -99,18 +100,85 @@ impl PackageBuilder {
         if !self.label_bitmaps.is_empty() {
             sections.push((SectionKind::LabelBitmaps, &self.label_bitmaps));
         }
-        let bytes = lay_out(&sections, arena_bytes);
-        Package::new_checked(AlignedBytes::copy_of(&bytes).as_slice())?;
+        let bytes = lay_out(&sections, WeightLayout::Portable, arena_bytes);
+        Package::for_any_target(AlignedBytes::copy_of(&bytes).as_slice())?;
         Ok(bytes)
     }
 }
 
-fn lay_out(sections: &[(SectionKind, &[u8])], arena_bytes: u32) -> Vec<u8> {
+/// Why a package cannot be laid out anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RepackError {
+    /// The package is refused.
+    Package(PackageError),
+    /// The weights of a layer do not fit the layout.
+    Arrange {
+        /// The layer.
+        layer: usize,
+        /// Why.
+        problem: ArrangeError,
+    },
+}
+
+impl fmt::Display for RepackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Package(error) => error.fmt(f),
+            Self::Arrange { layer, problem } => write!(f, "layer {layer}: {problem}"),
+        }
+    }
+}
+
+impl core::error::Error for RepackError {}
+
+impl From<PackageError> for RepackError {
+    fn from(error: PackageError) -> Self {
+        Self::Package(error)
+    }
+}
+
+/// The same model with its weights laid out as `layout` says and the arena planned for its kernels.
+///
+/// # Errors
+/// [`RepackError`] where the package is refused or the layout cannot hold its weights.
+pub fn repack(package: &[u8], layout: WeightLayout) -> Result<Vec<u8>, RepackError> {
+    let aligned = AlignedBytes::copy_of(package);
+    let package = Package::for_any_target(aligned.as_slice())?;
+    let mut manifest = package.manifest().clone();
+    let mut weights = package.sections.weights.to_vec();
+    for (index, layer) in manifest.graph.layers.iter().enumerate() {
+        let Some(parameters) = layer.operator.parameters() else { continue };
+        let of_layer = package.parameters(index);
+        let portable = package.header().layout.to_portable(&manifest.graph, layer, of_layer.weights);
+        let arranged = layout
+            .arrange(&manifest.graph, layer, &portable)
+            .map_err(|problem| RepackError::Arrange { layer: index, problem })?;
+        let start = parameters.offset as usize + 8 * of_layer.bias.len();
+        weights[start..start + arranged.len()].copy_from_slice(bytemuck::cast_slice(&arranged));
+    }
+    plan_arena(&mut manifest.graph, layout);
+    let arena_bytes = manifest.graph.arena_bytes() as u32;
+    let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;
+    let replace = |(kind, section)| match kind {
+        SectionKind::Manifest => (kind, manifest.as_slice()),
+        SectionKind::Weights => (kind, weights.as_slice()),
+        _ => (kind, section),
+    };
+    let sections: Vec<_> = package.sections.present().map(replace).collect();
+    let mut bytes = lay_out(&sections, layout, arena_bytes);
+    bytes[field::MEASURED].copy_from_slice(&package.header().measured_sha256);
+    seal(&mut bytes);
+    Package::for_any_target(AlignedBytes::copy_of(&bytes).as_slice())?;
+    Ok(bytes)
+}
+
+fn lay_out(sections: &[(SectionKind, &[u8])], layout: WeightLayout, arena_bytes: u32) -> Vec<u8> {
     let mut bytes = std::vec![0; field::END + sections.len() * ENTRY_BYTES];
     bytes[field::MAGIC].copy_from_slice(&MAGIC);
     bytes[field::MAJOR].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
     bytes[field::MINOR].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
-    bytes[field::LAYOUT].copy_from_slice(&WeightLayout::Portable.id().to_le_bytes());
+    bytes[field::LAYOUT].copy_from_slice(&layout.id().to_le_bytes());
     bytes[field::SECTIONS].copy_from_slice(&(sections.len() as u16).to_le_bytes());
     bytes[field::ARENA_BYTES].copy_from_slice(&arena_bytes.to_le_bytes());
     for (index, (kind, section)) in sections.iter().enumerate() {
@@ -134,7 +202,7 @@ fn lay_out(sections: &[(SectionKind, &[u8])], arena_bytes: u32) -> Vec<u8> {
 /// # Errors
 /// Whatever the reader refuses of `package`.
 pub fn set_measured_hash(package: &mut Vec<u8>, sha256: &[u8; 32]) -> Result<(), PackageError> {
-    let total = Package::new_checked(AlignedBytes::copy_of(package).as_slice())?.package_bytes();
+    let total = Package::for_any_target(AlignedBytes::copy_of(package).as_slice())?.package_bytes();
     package.truncate(total);
     package[field::MEASURED].copy_from_slice(sha256);
     seal(package);

@@ -277,7 +277,7 @@ proptest! {
         let (mut model, labels) = random_model(seed, layers);
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         model.pack(&labels);
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         for _ in 0..changes {
             mutate(&mut model.graph, &mut random);
         }
@@ -322,7 +322,7 @@ proptest! {
 fn some_mutations_are_accepted() {
     let accepted = |seed: &u64| {
         let mut model = every_operator();
-        mutate(&mut model.graph, &mut Random(*seed));
+        mutate(&mut model.graph, &mut Random::new(*seed));
         model.finish(&LABELS).is_ok()
     };
     let count = (0..1000).filter(accepted).count();

@@ -1,6 +1,7 @@
 //! What the door says of graphs that cannot be run, error by error.
 
 use fude_runtime::graph::{ElementType, LayerError, Operator, Parameters, PoolKind, Window, plan_arena};
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::PackageError;
 
 use crate::models::{INT8, LABELS, Model, Random, every_operator};
@@ -183,7 +184,7 @@ fn order() {
 /// While a convolution gathers its windows, a tensor that it neither reads nor writes waits to be read.
 #[test]
 fn scratch_memory_overwrites_too() {
-    let (mut random, mut model) = (Random(5), Model::new(4, 4));
+    let (mut random, mut model) = (Random::new(5), Model::new(4, 4));
     let pointwise = Some((Window::square(1, 1, 0), false));
     let waiting = model.parametric(&mut random, pointwise, 0, 6, INT8);
     let other = model.parametric(&mut random, pointwise, 0, 3, INT8);
@@ -198,14 +199,14 @@ fn scratch_memory_overwrites_too() {
 #[test]
 fn sums_too_long_for_an_accumulator() {
     let mut dense = Model::new(512, 129);
-    dense.parametric(&mut Random(5), None, 0, 3, INT8);
-    plan_arena(&mut dense.graph);
+    dense.parametric(&mut Random::new(5), None, 0, 3, INT8);
+    plan_arena(&mut dense.graph, WeightLayout::Portable);
     assert_eq!(error_of(&dense), at(0, LayerError::Shape));
 
     let mut convolution = Model::new(1, 1);
-    let wide = convolution.parametric(&mut Random(5), None, 0, (1 << 14) + 1, INT8);
+    let wide = convolution.parametric(&mut Random::new(5), None, 0, (1 << 14) + 1, INT8);
     let window = Window { pad_rows: (1, 0), pad_columns: (1, 0), ..Window::square(2, 1, 0) };
-    convolution.parametric(&mut Random(5), Some((window, false)), wide, 3, INT8);
-    plan_arena(&mut convolution.graph);
+    convolution.parametric(&mut Random::new(5), Some((window, false)), wide, 3, INT8);
+    plan_arena(&mut convolution.graph, WeightLayout::Portable);
     assert_eq!(error_of(&convolution), at(1, LayerError::Shape));
 }

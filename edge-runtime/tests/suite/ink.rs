@@ -64,7 +64,7 @@ fn reference(width: usize, height: usize, pixels: &[u8], rule: Preprocessing, si
 
 /// Strokes and noise, at full contrast or not, on a mostly empty sheet.
 fn scribble(seed: u64, width: usize, height: usize) -> Vec<u8> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let sparse = random.between(0, 2);
     let contrast = random.between(0, 1) == 0;
     (0..width * height)
@@ -116,7 +116,7 @@ proptest! {
     fn a_normalised_glyph_is_a_fixed_point(seed: u64, other_side in 1..=27_usize, upright: bool) {
         let (across, down) = if upright { (2 * other_side, 54) } else { (54, 2 * other_side) };
         let (left, top) = ((GLYPH - across) / 2, (GLYPH - down) / 2);
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut glyph = vec![0; GLYPH * GLYPH];
         for (y, x) in (top..top + down).flat_map(|y| (left..left + across).map(move |x| (y, x))) {
             glyph[y * GLYPH + x] = random.word() as u8;

@@ -6,41 +6,21 @@ use fude_runtime::graph::{
     ElementType, Graph, Layer, Operator, Parameters, PoolKind, Tensor, TensorId, Window, plan_arena,
 };
 use fude_runtime::kernels::oracle;
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::{
     AlignedBytes, CRC32, Fit, Manifest, Package, PackageBuilder, PackageError, Preprocessing, SectionKind,
 };
 use fude_runtime::profile::LayerObserver;
 use fude_runtime::recognizer::Recognizer;
+pub use fude_runtime::trial::Random;
 
 /// Bounds that narrow nothing.
 pub const INT8: (i16, i16) = (-128, 127);
 
-/// Deterministic numbers (SplitMix64, Steele et al., 2014): large tensors without a value tree for each element.
-#[derive(Debug, Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `low..=high`.
-    pub fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.word() % (high - low + 1) as u64) as i64
-    }
-
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.between(0, from.len() as i64 - 1) as usize]
-    }
-
-    /// Bytes of all values, or of the edges −128 and 127 alone.
-    pub fn bytes(&mut self, count: usize) -> Vec<i8> {
-        let edges = self.between(0, 3) == 0;
-        (0..count).map(|_| if edges { self.pick(&[-128, 127]) } else { self.word() as i8 }).collect()
-    }
+/// Bytes of all values, or of the edges −128 and 127 alone.
+pub fn random_bytes(random: &mut Random, count: usize) -> Vec<i8> {
+    let edges = random.between(0, 3) == 0;
+    (0..count).map(|_| if edges { random.pick(&[-128, 127]) } else { random.word() as i8 }).collect()
 }
 
 /// A model under construction: layers are appended to what is there.
@@ -82,7 +62,7 @@ impl Model {
 
     /// Places the tensors; the package of what there is so far.
     pub fn pack(&mut self, labels: &[&str]) -> Vec<u8> {
-        plan_arena(&mut self.graph);
+        plan_arena(&mut self.graph, WeightLayout::Portable);
         self.finish(labels).expect("a test model is sound")
     }
 
@@ -122,7 +102,7 @@ pub fn halves() -> Vec<u8> {
     let offset = model.parameters.push_parameters(&[1024; 2], &[1 << 30; 2], &[left, right].concat());
     let parameters = Parameters { offset, shift: 33, bounds: INT8 };
     model.layer(Operator::Dense { parameters }, 0, logits);
-    plan_arena(&mut model.graph);
+    plan_arena(&mut model.graph, WeightLayout::Portable);
 
     let left_half: Vec<u8> = [127, 127, 128, 128].repeat(4); // as i8: 127, 127, −128, −128
     model.parameters.push_golden(&left_half, &[127, 128]);
@@ -151,7 +131,7 @@ pub const LABELS: [&str; 3] = ["あ", "7", "漢"];
 
 /// Every operator once or more, logits of 16 bits, two golden vectors, a bitmap of two labels; planned.
 pub fn every_operator() -> Model {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut model = Model::new(8, 8);
     let padded = Window { size: (3, 3), stride: (2, 2), pad_rows: (0, 1), pad_columns: (1, 0) };
     let stem = model.parametric(&mut random, Some((padded, false)), 0, 6, (-128, 127));
@@ -174,7 +154,7 @@ pub fn every_operator() -> Model {
 
 /// A random graph of about `layers` layers whose tensors are read near and far; `labels` fit its classes.
 pub fn random_model(seed: u64, layers: usize) -> (Model, Vec<String>) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let side = |random: &mut Random| random.between(1, 12) as u16;
     let mut model = Model::new(side(&mut random), side(&mut random));
     while model.graph.layers.len() < layers {
@@ -276,7 +256,7 @@ impl Model {
         let fan_in = (sizes.weights / sizes.channels) as f64;
         let largest = i64::from((spread * 2_f64.powi(shift) / (5000.0 * fan_in.sqrt())) as i32); // saturates
         let multipliers: Vec<i32> = (0..sizes.channels).map(|_| random.between(0, largest) as i32).collect();
-        let place = self.parameters.push_parameters(&bias, &multipliers, &random.bytes(sizes.weights));
+        let place = self.parameters.push_parameters(&bias, &multipliers, &random_bytes(random, sizes.weights));
         match &mut self.graph.layers[last].operator {
             Operator::Convolution { parameters, .. }
             | Operator::Depthwise { parameters, .. }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use fude_runtime::graph::{Graph, Layer, LayerError, Operator, PoolKind, Tensor, Window, check, plan_arena};
+use fude_runtime::layout::WeightLayout;
 use proptest::prelude::*;
 
 use crate::models::{INT8, Model, Random, random_model};
@@ -29,16 +30,16 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     !a.is_empty() && !b.is_empty() && a.start < b.end && b.start < a.end
 }
 
-fn check_plan(graph: &Graph) -> Result<(), TestCaseError> {
+fn check_plan(graph: &Graph, layout: WeightLayout) -> Result<(), TestCaseError> {
     for (index, layer) in graph.layers.iter().enumerate() {
         let alive = alive(graph, index);
         let place = |id: usize| graph.tensors[id].range();
-        let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch_bytes(layer);
-        prop_assert!(graph.scratch_bytes(layer) <= graph.scratch.1 as usize);
+        let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch_bytes(layer, layout);
+        prop_assert!(graph.scratch_bytes(layer, layout) <= graph.scratch.1 as usize);
         for (nth, &a) in alive.iter().enumerate() {
             prop_assert!(!overlap(&place(a), &scratch), "layer {index}: scratch lies on tensor {a}");
             for &b in &alive[..nth] {
-                let in_place = layer.operator.works_in_place()
+                let in_place = graph.works_in_place(layer, layout)
                     && [a, b].contains(&layer.input.into())
                     && [a, b].contains(&layer.output.into());
                 let shared = in_place && place(a) == place(b);
@@ -55,16 +56,20 @@ proptest! {
     #[test]
     fn plans_are_sound_and_bounded(seed: u64, layers in 1..30_usize) {
         let (mut model, labels) = random_model(seed, layers);
-        let plan = plan_arena(&mut model.graph);
-        check_plan(&model.graph)?;
-        let aligned = |tensor: &Tensor| tensor.bytes().next_multiple_of(16);
-        let apart: usize = model.graph.tensors.iter().map(aligned).sum();
-        let most = apart + model.graph.scratch.1 as usize;
-        prop_assert!((plan.lower_bound..=most).contains(&plan.arena_bytes), "{plan:?}, {most} without sharing");
-        prop_assert_eq!(plan.arena_bytes, model.graph.arena_bytes());
-        prop_assert!(model.graph.tensors.iter().all(|tensor| tensor.offset.is_multiple_of(16)));
+        for layout in WeightLayout::ALL {
+            let plan = plan_arena(&mut model.graph, layout);
+            check_plan(&model.graph, layout)?;
+            let aligned = |tensor: &Tensor| tensor.bytes().next_multiple_of(16);
+            let apart: usize = model.graph.tensors.iter().map(aligned).sum();
+            let most = apart + model.graph.scratch.1 as usize;
+            prop_assert!((plan.lower_bound..=most).contains(&plan.arena_bytes), "{plan:?}, {most} without sharing");
+            prop_assert_eq!(plan.arena_bytes, model.graph.arena_bytes());
+            prop_assert!(model.graph.tensors.iter().all(|tensor| tensor.offset.is_multiple_of(16)));
+            // The reader's own check; weights are as many bytes in every layout.
+            prop_assert_eq!(check(&model.graph, layout, usize::MAX, plan.arena_bytes), Ok(()));
+        }
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-        model.pack(&labels); // through the reader's own check
+        model.pack(&labels);
     }
 }
 
@@ -75,12 +80,12 @@ fn chain() -> Model {
 
 #[test]
 fn a_sum_takes_the_place_of_its_first_operand() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut model = chain();
     let doubled = model.add(&mut random, 0, 0, INT8); // reads its input twice: not in place
     let sum = model.add(&mut random, doubled, 0, INT8); // in place of `doubled`
     let last = model.add(&mut random, 0, sum, INT8); // in place of the input
-    let plan = plan_arena(&mut model.graph);
+    let plan = plan_arena(&mut model.graph, WeightLayout::Portable);
     let offset = |id: u8| model.graph.tensors[usize::from(id)].offset;
     assert_ne!(offset(doubled), offset(0));
     assert_eq!(offset(sum), offset(doubled));
@@ -90,24 +95,24 @@ fn a_sum_takes_the_place_of_its_first_operand() {
 
 #[test]
 fn an_operand_that_is_read_later_keeps_its_place() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut model = chain();
     let doubled = model.add(&mut random, 0, 0, INT8);
     let sum = model.add(&mut random, doubled, 0, INT8);
     model.add(&mut random, sum, doubled, INT8);
-    plan_arena(&mut model.graph);
+    plan_arena(&mut model.graph, WeightLayout::Portable);
     assert_ne!(model.graph.tensors[usize::from(sum)].offset, model.graph.tensors[usize::from(doubled)].offset);
 }
 
 #[test]
 fn scratch_memory_is_two_of_the_largest_window() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut model = Model::new(8, 8);
     let convolution = |window| Some((window, false));
     let wide = model.parametric(&mut random, convolution(Window::square(3, 1, 1)), 0, 5, INT8);
     let wide = model.parametric(&mut random, convolution(Window::square(2, 1, 0)), wide, 5, INT8);
     model.parametric(&mut random, convolution(Window::square(1, 1, 0)), wide, 40, INT8); // gathers nothing
-    plan_arena(&mut model.graph);
+    plan_arena(&mut model.graph, WeightLayout::Portable);
     assert_eq!(model.graph.scratch.1, 2 * (2 * 2 * 5));
 }
 
@@ -116,13 +121,13 @@ fn scratch_memory_is_two_of_the_largest_window() {
 fn senseless_graphs_are_planned_and_refused() {
     let mut model = chain();
     let never_written = model.tensor((4, 4, 1), 0);
-    model.add(&mut Random(3), never_written, 0, INT8);
+    model.add(&mut Random::new(3), never_written, 0, INT8);
     let mean = model.tensor((1, 1, 1), 0);
     let kind = PoolKind::Average { multiplier: 1, shift: 34 };
     model.layer(Operator::Pool { window: Window::square(4, 1, 0), kind }, never_written + 1, mean);
-    plan_arena(&mut model.graph);
+    plan_arena(&mut model.graph, WeightLayout::Portable);
     // A place of its own, so that nothing but the missing write is wrong.
     let arena_bytes = model.graph.arena_bytes();
     model.graph.tensors[usize::from(never_written)].offset = arena_bytes as u32;
-    assert_eq!(check(&model.graph, 0, arena_bytes + 16), Err((Some(0), LayerError::Order)));
+    assert_eq!(check(&model.graph, WeightLayout::Portable, 0, arena_bytes + 16), Err((Some(0), LayerError::Order)));
 }

@@ -89,7 +89,7 @@ proptest! {
         let (mut model, labels) = random_model(seed, layers);
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let (height, width, _) = model.shape(0);
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let inputs: Vec<Vec<u8>> =
             (0..2).map(|_| (0..height * width).map(|_| random.word() as u8).collect()).collect();
         let bytes = AlignedBytes::copy_of(&model.pack_with_golden(&labels, &inputs));

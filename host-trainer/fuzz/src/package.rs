@@ -55,7 +55,7 @@ pub fn mutate_package(
     seed: u32,
     mutate_bytes: fn(&mut [u8], usize, usize) -> usize,
 ) -> usize {
-    let mut random = Random(seed.into());
+    let mut random = Random::new(seed.into());
     if random.between(0, 1) == 0
         && let Some(bytes) = mutated_model(&data[..size], &mut random)
         && bytes.len() <= max_size

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use fude_runtime::layout::WeightLayout;
 use serde::Serialize;
 
 use super::data::{DataArguments, Part};
 use super::outcome::{grouped, rows};
 use super::progress::say;
+use super::repack::parse_layout;
 use super::{CliError, Outcome};
 use crate::evaluate::image_of;
 use crate::files::write_atomically;
@@ -39,6 +41,9 @@ pub struct ExportArguments {
     /// Font of the labels on a board's display: `installed` is GNU Unifont, `none` leaves the labels' bitmaps out.
     #[arg(long, value_name = "FILE|installed|none", default_value = "installed")]
     pub label_font: LabelFontChoice,
+    /// The kernels that the weights are laid out for; `fude repack` changes it later.
+    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout, default_value = "portable")]
+    pub layout: WeightLayout,
 }
 
 /// Which font labels are drawn in.
@@ -117,10 +122,11 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
         .take(GOLDEN_VECTORS)
         .map(|sample| Ok(image_to_input(&image_of(&sample.glyph)?, info.preprocessing, info.preset.side())))
         .collect();
-    write_atomically(&arguments.out, &pack(&checkpoint, &golden?, label_font.as_ref())?)?;
+    let packed = PackageFile::new(&pack(&checkpoint, &golden?, label_font.as_ref())?, &arguments.out)?;
+    write_atomically(&arguments.out, &packed.repacked(arguments.layout)?)?;
 
     let file = PackageFile::read(&arguments.out)?;
-    let package = file.open()?;
+    let package = file.as_stored()?;
     Ok(Exported {
         package: arguments.out.clone(),
         package_bytes: package.package_bytes(),

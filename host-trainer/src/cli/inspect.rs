@@ -25,6 +25,7 @@ struct Inspection {
     name: String,
     model_id: String,
     package_bytes: usize,
+    weight_layout: &'static str,
     arena_bytes: usize,
     classes: usize,
     macs: u64,
@@ -47,7 +48,7 @@ struct LayerRow {
 /// Runs the subcommand.
 pub fn run(arguments: &InspectArguments) -> Result<Outcome, CliError> {
     let file = PackageFile::read(&arguments.package)?;
-    let package = file.open()?;
+    let package = file.as_stored()?;
     let graph = package.graph();
     let total = graph.total_cost();
     let layers = graph.layers.iter().map(|layer| {
@@ -65,6 +66,7 @@ pub fn run(arguments: &InspectArguments) -> Result<Outcome, CliError> {
         name: package.manifest().name.to_string(),
         model_id: format!("{:08x}", package.model_id()),
         package_bytes: package.package_bytes(),
+        weight_layout: package.header().layout.name(),
         arena_bytes: package.arena_bytes(),
         classes: package.classes(),
         macs: total.macs,
@@ -83,6 +85,7 @@ fn text(inspection: &Inspection, labels: &[&str]) -> String {
     let mut text = rows(&[
         ("model", format!("{} ({})", inspection.name, inspection.model_id)),
         ("package bytes", grouped(inspection.package_bytes as u64)),
+        ("weights for", inspection.weight_layout.to_owned()),
         ("arena bytes", grouped(inspection.arena_bytes as u64)),
         ("MACs", grouped(inspection.macs)),
         ("parameters", grouped(inspection.parameters)),

@@ -21,6 +21,7 @@ mod qat;
 mod quickstart;
 mod recipe;
 mod recognize;
+mod repack;
 mod report;
 mod run;
 mod simulate;
@@ -57,6 +58,7 @@ enum Command {
     Eval(eval::EvalArguments),
     Report(report::ReportArguments),
     Compare(compare::CompareArguments),
+    Repack(repack::RepackArguments),
     Inspect(inspect::InspectArguments),
     Recognize(recognize::RecognizeArguments),
     Verify(verify::VerifyArguments),
@@ -79,6 +81,7 @@ impl Cli {
             Command::Eval(arguments) => eval::run(&arguments),
             Command::Report(arguments) => report::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
+            Command::Repack(arguments) => repack::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Recognize(arguments) => recognize::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),

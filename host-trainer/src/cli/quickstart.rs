@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::set_measured_hash;
 use serde::Serialize;
 use serde_json::json;
@@ -145,8 +146,13 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         Some(path) => LabelFontChoice::File(path.to_owned()),
         None => LabelFontChoice::Installed,
     };
-    let export_arguments =
-        ExportArguments { run: arguments.out.clone(), out: package.clone(), data: training, label_font };
+    let export_arguments = ExportArguments {
+        run: arguments.out.clone(),
+        out: package.clone(),
+        data: training,
+        label_font,
+        layout: WeightLayout::Portable,
+    };
     let exported = timed(&mut seconds.export, || export(&export_arguments))?;
     say("4/5  evaluating float, fake-quantised and INT8");
     let evaluated =

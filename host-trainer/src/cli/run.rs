@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
-use fude_runtime::package::Package;
 use serde::Serialize;
 
 use super::board::BoardArguments;
@@ -17,7 +16,7 @@ use crate::device::firmware::Firmware;
 use crate::device::link::Screenshot;
 use crate::device::log::LogLine;
 use crate::device::{Device, DeviceError};
-use crate::package::PackageFile;
+use crate::package::{LaidOut, PackageFile};
 
 /// Boot a board with a package, have it recognise a picture, and read its log.
 #[derive(Debug, Args)]
@@ -91,7 +90,7 @@ fn boot(arguments: &RunArguments) -> Result<Run, CliError> {
         instructions: None,
         refusal: None,
     };
-    match converse(arguments, &package, &board, &firmware, glyph.as_ref()) {
+    match converse(arguments, &file.laid_out(board.weights)?, &board, &firmware, glyph.as_ref()) {
         Ok(conversation) => {
             run.log = conversation.log;
             if let Some(Recognition { top, ticks }) = conversation.recognition {
@@ -131,14 +130,14 @@ struct Recognition {
 
 fn converse(
     arguments: &RunArguments,
-    package: &Package<'_>,
+    package: &LaidOut,
     board: &Board,
     firmware: &Firmware,
     glyph: Option<&Glyph>,
 ) -> Result<Conversation, DeviceError> {
     let counting = glyph.is_some() && board.counts_instructions();
-    let mut device = Device::boot(board, firmware, &arguments.package, counting)?;
-    device.check_model(package)?;
+    let mut device = Device::boot(board, firmware, package.path(), counting)?;
+    device.check_model(package.model())?;
     let mut recognition = None;
     let mut screenshot = None;
     if let Some(Glyph { width, height, pixels }) = glyph {

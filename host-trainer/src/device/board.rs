@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use fude_boards::Tick;
-use serde::{Deserialize, Serialize};
+use fude_runtime::layout::WeightLayout;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a board is, as its `board.toml` says.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -20,6 +22,9 @@ pub struct Board {
     pub core: String,
     /// The Rust target triple.
     pub target: String,
+    /// How weights lie for the kernels of its firmware.
+    #[serde(deserialize_with = "layout")]
+    pub weights: WeightLayout,
     /// Where things lie; `None` under an operating system, which places the program itself.
     pub memory: Option<Memory>,
     /// The line to the host.
@@ -180,6 +185,12 @@ impl Board {
             _ => None,
         }
     }
+}
+
+fn layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WeightLayout, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let names = || WeightLayout::ALL.map(WeightLayout::name).join(", ");
+    WeightLayout::from_name(&name).ok_or_else(|| D::Error::custom(format!("no layout {name:?}; there are {}", names())))
 }
 
 fn parse(text: &str, path: &Path) -> Result<Board, BoardError> {

@@ -87,7 +87,7 @@ impl Firmware {
     }
 }
 
-fn built(board: &str) -> Option<PathBuf> {
+pub(super) fn built(board: &str) -> Option<PathBuf> {
     in_source_tree(&Path::new("firmware/build").join(format!("{board}.elf")))
 }
 

@@ -14,6 +14,7 @@ pub mod emulator;
 pub mod firmware;
 pub mod link;
 pub mod log;
+pub mod trials;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,13 +24,14 @@ use std::path::Path;
 
 use fude_boards::Tick;
 use fude_firmware::link::message::{Hello, Image, Recognition};
-use fude_runtime::package::Package;
 
 use board::Board;
 use emulator::{Emulator, EmulatorError};
 use firmware::Firmware;
 use link::{Link, LinkError, Screenshot};
 use log::{Log, LogError, LogLine};
+
+use crate::package::ModelId;
 
 /// A running board with a package on it.
 pub struct Device {
@@ -82,16 +84,11 @@ pub enum DeviceError {
     /// The package on the board is another than the host's.
     #[error("the board runs the model {found}, not {expected}: put the package that you named on the board")]
     OtherModel {
-        /// Name and identifier of the host's model.
-        expected: String,
-        /// Those of the board's.
-        found: String,
+        /// The host's model.
+        expected: ModelId,
+        /// The board's.
+        found: ModelId,
     },
-}
-
-/// A model, as `fude inspect` names it too.
-fn model(name: &str, id: u32) -> String {
-    format!("{name} ({id:08x})")
 }
 
 fn last_words(log: &[LogLine]) -> String {
@@ -127,17 +124,17 @@ impl Device {
         Ok(device)
     }
 
-    /// Checks that the board runs the model of `package`: classes of another would get the wrong labels.
+    /// Checks that the board runs this model: classes of another would get the wrong labels.
     ///
     /// # Errors
     /// [`DeviceError::OtherModel`], and as [`Device::hello`].
-    pub fn check_model(&mut self, package: &Package<'_>) -> Result<(), DeviceError> {
-        let (name, id) = (&package.manifest().name, package.model_id());
+    pub fn check_model(&mut self, expected: &ModelId) -> Result<(), DeviceError> {
         let hello = self.hello()?;
-        if hello.model_id == id {
+        let found = ModelId { name: hello.model.to_owned(), id: hello.model_id };
+        if found.id == expected.id {
             return Ok(());
         }
-        Err(DeviceError::OtherModel { expected: model(name, id), found: model(hello.model, hello.model_id) })
+        Err(DeviceError::OtherModel { expected: expected.clone(), found })
     }
 
     /// Asks the board what it is and which package it runs.

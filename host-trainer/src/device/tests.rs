@@ -11,12 +11,13 @@ use std::path::PathBuf;
 use fude_firmware::app;
 use fude_firmware::link::message::Refusal;
 use fude_runtime::ink;
-use fude_runtime::package::{AlignedBytes, CRC32, Package};
+use fude_runtime::package::{AlignedBytes, CRC32, Package, repack};
 use fude_runtime::profile::LayerObserver;
 use fude_runtime::recognizer::Recognizer;
 use tempfile::TempDir;
 
 use super::*;
+use crate::package::PackageFile;
 
 /// A package with every operator and two golden vectors, which the runtime keeps readable for ever.
 const PACKAGE: &[u8] =
@@ -26,8 +27,8 @@ const PACKAGE: &[u8] =
 const OF_EACH_KIND: [&str; 3] = ["qemu-m4", "rpi-linux", "rpi-linux-armv7"];
 
 /// The package after `change`, with a matching checksum.
-fn changed(change: impl Fn(&mut [u8])) -> Vec<u8> {
-    let mut bytes = PACKAGE.to_vec();
+fn changed(package: &[u8], change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = package.to_vec();
     let (body, checksum) = bytes.split_last_chunk_mut().unwrap();
     change(body);
     *checksum = CRC32.checksum(body).to_le_bytes();
@@ -66,10 +67,11 @@ pub fn built_in(name: &str) -> (Board, Firmware) {
     (board, firmware)
 }
 
-/// Starts a built-in board with `package`.
+/// Starts a built-in board with `package`, laid out for it.
 fn boot(name: &str, package: &[u8], counting: bool) -> Result<Device, DeviceError> {
     let (board, firmware) = built_in(name);
-    Device::boot(&board, &firmware, &on_disk(package).path, counting)
+    let package = repack(package, board.weights).unwrap();
+    Device::boot(&board, &firmware, &on_disk(&package).path, counting)
 }
 
 /// What each layer wrote, by its checksum.
@@ -92,7 +94,7 @@ fn every_board_computes_what_the_host_computes() {
         let mut device = boot(board, PACKAGE, false).unwrap_or_else(|error| panic!("{board}: {error}"));
         let hello = device.hello().unwrap();
         assert_eq!((hello.board, hello.model), (*board, package.manifest().name.as_str()));
-        assert_eq!((usize::from(hello.classes), hello.model_id), (package.classes(), package.model_id()));
+        assert_eq!(usize::from(hello.classes), package.classes());
         assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
         for (side, seed) in (8..33).step_by(3).zip(0..) {
             let pixels = drawing(side, seed);
@@ -144,17 +146,16 @@ fn a_small_board_says_what_it_cannot_do() {
 
 #[test]
 fn a_board_with_another_model_is_not_taken_for_this_one() {
-    let other = AlignedBytes::copy_of(include_bytes!("../../../models/quickstart.fude"));
-    let other = Package::new_checked(other.as_slice()).unwrap();
-    let own = AlignedBytes::copy_of(PACKAGE);
-    let own = Package::new_checked(own.as_slice()).unwrap();
+    let file = |bytes: &[u8]| PackageFile::new(bytes, "a test's".as_ref()).unwrap();
+    let layout = Board::find("qemu-m4").unwrap().weights;
+    let [own, other] =
+        [PACKAGE, include_bytes!("../../../models/quickstart.fude")].map(|bytes| file(bytes).laid_out(layout).unwrap());
     let mut device = boot("qemu-m4", PACKAGE, false).unwrap();
-    device.check_model(&own).unwrap();
-    let error = device.check_model(&other).unwrap_err();
+    device.check_model(own.model()).unwrap();
+    let error = device.check_model(other.model()).unwrap_err();
     assert!(matches!(error, DeviceError::OtherModel { .. }), "{error}");
     for package in [own, other] {
-        let (name, id) = (&package.manifest().name, package.model_id());
-        assert!(error.to_string().contains(&format!("{name} ({id:08x})")), "{error}");
+        assert!(error.to_string().contains(&package.model().to_string()), "{error}");
     }
 }
 
@@ -231,31 +232,40 @@ fn a_board_refuses_a_bad_request_and_serves_the_next() {
 
 #[test]
 fn a_board_that_ends_says_why() {
-    let mut damaged = PACKAGE.to_vec();
-    *damaged.last_mut().unwrap() ^= 1;
-    let hungry = changed(|bytes| bytes[20..24].copy_from_slice(&0x2000_0000_u32.to_le_bytes()));
-    let bytes = AlignedBytes::copy_of(PACKAGE);
-    let package = Package::new_checked(bytes.as_slice()).unwrap();
-    let golden_output = package.golden().nth(1).unwrap().output.as_ptr().addr() - bytes.as_slice().as_ptr().addr();
-    let other_answer = changed(|bytes| bytes[golden_output] ^= 1);
-    // defmt prints an error's variant, a program its sentence.
-    let cases: [(&[u8], u8, [&str; 2]); 4] = [
-        (b"not a package", app::exit::PACKAGE, ["NotAPackage", "not a fude package"]),
-        (&damaged, app::exit::PACKAGE, ["Checksum", "checksum"]),
-        (&hungry, app::exit::ARENA, ["Arena { needed: 536870912", "the package needs 536870912"]),
-        (&other_answer, app::exit::SELF_TEST, ["SelfTestFailed { vector: 1 }", "golden vector 1 came out different"]),
-    ];
     for board in OF_EACH_KIND {
+        let (board, firmware) = built_in(board);
+        let sound = repack(PACKAGE, board.weights).unwrap();
+        let bytes = AlignedBytes::copy_of(&sound);
+        let package = Package::for_any_target(bytes.as_slice()).unwrap();
+        let golden_output = package.golden().nth(1).unwrap().output.as_ptr().addr() - bytes.as_slice().as_ptr().addr();
+        let mut damaged = sound.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        let hungry = changed(&sound, |bytes| bytes[20..24].copy_from_slice(&0x2000_0000_u32.to_le_bytes()));
+        let other_answer = changed(&sound, |bytes| bytes[golden_output] ^= 1);
+        let other_target = changed(&sound, |bytes| bytes[16] = 0xee);
+        // defmt prints an error's variant, a program its sentence.
+        let cases: [(&[u8], u8, [&str; 2]); 5] = [
+            (b"not a package", app::exit::PACKAGE, ["NotAPackage", "not a fude package"]),
+            (&damaged, app::exit::PACKAGE, ["Checksum", "checksum"]),
+            (&hungry, app::exit::ARENA, ["Arena { needed: 536870912", "the package needs 536870912"]),
+            (
+                &other_answer,
+                app::exit::SELF_TEST,
+                ["SelfTestFailed { vector: 1 }", "golden vector 1 came out different"],
+            ),
+            (&other_target, app::exit::PACKAGE, ["Layout { layout: 238 }", "laid out for another target"]),
+        ];
         for (package, exit, causes) in cases {
-            match boot(board, package, false) {
+            let name = &board.name;
+            match Device::boot(&board, &firmware, &on_disk(package).path, false) {
                 Err(DeviceError::Ended { code, log }) => {
                     let words = last_words(&log);
-                    assert_eq!(code, i32::from(exit), "{board}: {words}");
+                    assert_eq!(code, i32::from(exit), "{name}: {words}");
                     let names_cause = causes.iter().any(|cause| words.contains(cause));
-                    assert!(words.contains("ERROR") && names_cause, "{board}: {words}");
+                    assert!(words.contains("ERROR") && names_cause, "{name}: {words}");
                 }
-                Err(other) => panic!("{board}: {other}"),
-                Ok(_) => panic!("{board} serves"),
+                Err(other) => panic!("{name}: {other}"),
+                Ok(_) => panic!("{name} serves"),
             }
         }
     }
@@ -264,7 +274,7 @@ fn a_board_that_ends_says_why() {
 #[test]
 fn what_is_missing_is_named_with_its_remedy() {
     let (board, firmware) = built_in("qemu-m4");
-    let package = on_disk(PACKAGE);
+    let package = on_disk(&repack(PACKAGE, board.weights).unwrap());
     let start = |change: fn(&mut board::Emulation)| {
         let mut board = board.clone();
         change(board.emulator.as_mut().unwrap());

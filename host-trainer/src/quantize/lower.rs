@@ -1,6 +1,7 @@
 //! Writing a fake-quantised network as an INT8 package.
 
 use fude_runtime::graph::{ElementType, Graph, Layer, Operator, Parameters, PoolKind, Tensor, Window, plan_arena};
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::limits::{MAX_LAYERS, MAX_TENSORS};
 use fude_runtime::package::PackageBuilder;
 use fude_runtime::quant::{AVERAGE_GAIN, MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT};
@@ -126,7 +127,7 @@ pub fn lower(network: &Network, source: RangeSource) -> Result<Lowered, LowerErr
         };
         let _ = graph.layers.push(Layer { operator, input: node.input as u8, output: index as u8 + 1 });
     }
-    plan_arena(&mut graph);
+    plan_arena(&mut graph, WeightLayout::Portable);
     Ok(Lowered { graph, builder })
 }
 

@@ -10,7 +10,6 @@ use std::ops::Range;
 use fude_firmware::app::exit;
 use fude_firmware::link::message::Image;
 use fude_runtime::limits::MAX_TOP_K;
-use fude_runtime::package::Package;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -21,7 +20,7 @@ use crate::device::firmware::Firmware;
 use crate::device::link::LinkError;
 use crate::device::{Device, DeviceError};
 use crate::evaluate::TestSet;
-use crate::package::{PackageFile, PackingError};
+use crate::package::{LaidOut, PackageFile, PackingError};
 use host::HostAnswer;
 
 /// Glyphs on which instructions are counted: exact counting slows the emulator, and the count of one glyph
@@ -123,8 +122,9 @@ pub fn verify(
     progress: impl Fn() + Sync,
 ) -> Result<Verification, PackingError> {
     let host = host::recognize_all(package, &set.glyphs)?;
-    let opened = package.open()?;
-    let work = Work { targets, package, model: &opened, glyphs: &set.glyphs, host: &host, progress: &progress };
+    let laid_out: Result<Vec<LaidOut>, _> =
+        targets.iter().map(|target| package.laid_out(target.board.weights)).collect();
+    let work = Work { targets, packages: &laid_out?, glyphs: &set.glyphs, host: &host, progress: &progress };
     let mut parts = work.run();
     let boards = targets.iter().enumerate().map(|(index, target)| {
         let parts = parts.extract_if(.., |part| part.job.target == index).collect();
@@ -168,9 +168,8 @@ struct Part {
 /// What all emulators share.
 struct Work<'a, P> {
     targets: &'a [Target<'a>],
-    package: &'a PackageFile,
-    /// The same, opened.
-    model: &'a Package<'a>,
+    /// The package for each of them.
+    packages: &'a [LaidOut],
     glyphs: &'a [Glyph],
     host: &'a [HostAnswer],
     progress: &'a P,
@@ -186,8 +185,9 @@ impl<P: Fn() + Sync> Work<'_, P> {
 
     fn run_job(&self, job: &Job) -> Result<Vec<BoardAnswer>, DeviceError> {
         let Target { board, firmware } = self.targets[job.target];
-        let mut device = Device::boot(board, firmware, self.package.path(), job.counting)?;
-        device.check_model(self.model)?;
+        let package = &self.packages[job.target];
+        let mut device = Device::boot(board, firmware, package.path(), job.counting)?;
+        device.check_model(package.model())?;
         let mut answers = Vec::with_capacity(job.glyphs.len());
         for glyph in job.glyphs.clone() {
             let Glyph { width, height, pixels } = &self.glyphs[glyph];

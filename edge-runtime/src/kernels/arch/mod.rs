@@ -1,26 +1,106 @@
-//! Instruction sets: one file each behind [`InstructionSet`].
+//! Instruction sets: one file each behind [`InstructionSet`], and which of them this build has.
 //!
-//! [`Active`] is the one that this build uses; boards choose at compile time.
+//! A board's build has the kernels of its core alone, chosen by target and feature when it is compiled. A host has all that
+//! its processor can run.
 
+#[cfg(feature = "dsp")]
+mod dsp;
+#[cfg(not(feature = "dsp"))]
 mod portable;
 
-pub use portable::Portable;
+#[cfg(feature = "dsp")]
+use dsp::Dsp;
+#[cfg(not(feature = "dsp"))]
+use portable::Portable;
 
-/// The instruction set of this build.
-pub type Active = Portable;
+use super::convolution::gathered;
+use super::{Place, View, layer};
+use crate::graph::{Graph, Layer, Tensor, Window};
+use crate::layout::WeightLayout;
+use crate::package::LayerParameters;
+use crate::quant::Requantization;
 
-/// The innermost operations. All are exact, so every implementation gives the same integers.
+/// The kernels that an instruction set does in its own way. All are exact, so every implementation gives the same bytes.
+///
+/// Weights are in the order of [`Self::LAYOUT`]; `scratch` has at least [`WeightLayout::scratch_bytes`] bytes at a multiple
+/// of [`WeightLayout::scratch_alignment`]. Where a slice is too short all the same, outputs are left out.
 pub trait InstructionSet {
-    /// Name for reports.
-    const NAME: &'static str;
+    /// The order of the weights.
+    const LAYOUT: WeightLayout;
 
-    /// `Σ x[i] · w[i]` over slices of one length.
-    fn dot(x: &[i8], w: &[i8]) -> i32;
+    /// `outputs[p][c] = rule(bias[c] + Σ windows[p][t] · weights[c][t])`: windows of `taps` elements, one after the other,
+    /// and as many rows of outputs.
+    fn matrix_product(
+        windows: &[i8],
+        taps: usize,
+        parameters: &LayerParameters<'_>,
+        rule: Requantization,
+        outputs: &mut [i8],
+        scratch: &mut [u8],
+    );
 
-    /// The dot products of two vectors with two rows of a weight matrix, all of one length:
-    /// `result[v][r] = Σ x[v][i] · w[r][i]`. Each element is loaded once for two products.
-    fn dot2x2(x: [&[i8]; 2], w: [&[i8]; 2]) -> [[i32; 2]; 2];
+    /// The accumulators `bias[c] + Σ window[t] · weights[c][t]`, some at a time in the order of the channels, each time
+    /// with the first channel's number to `emit`.
+    fn vector_product(
+        window: &[i8],
+        parameters: &LayerParameters<'_>,
+        scratch: &mut [u8],
+        emit: impl FnMut(usize, &[i32]),
+    );
 
-    /// `accumulators[i] += Σ x[k][i] · w[k][i]` over `N` pairs of slices as long as the accumulators.
-    fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]);
+    /// Depthwise convolution of a tensor of the first shape into one of the second; outside the input everything is its
+    /// zero point.
+    fn depthwise(
+        shapes: (&Tensor, &Tensor),
+        place: Place<'_>,
+        window: Window,
+        parameters: &LayerParameters<'_>,
+        rule: Requantization,
+        scratch: &mut [u8],
+    );
+
+    /// Convolution of a window larger than a pixel.
+    fn convolution(
+        input: View<'_>,
+        window: Window,
+        parameters: &LayerParameters<'_>,
+        rule: Requantization,
+        output: (&Tensor, &mut [i8]),
+        scratch: &mut [u8],
+    ) where
+        Self: Sized,
+    {
+        gathered::<Self>(input, window, parameters, rule, output, scratch);
+    }
+}
+
+/// Whether this build, on the processor that it runs on, has kernels for weights laid out so.
+pub fn runs(layout: WeightLayout) -> bool {
+    layout == preferred()
+}
+
+/// The layout whose kernels are the fastest here.
+pub const fn preferred() -> WeightLayout {
+    #[cfg(feature = "dsp")]
+    return Dsp::LAYOUT;
+    #[cfg(not(feature = "dsp"))]
+    Portable::LAYOUT
+}
+
+/// Runs one layer of a graph that [`crate::graph::check`] has passed, and returns the bytes of its output. `None` where
+/// this build has no kernels for `layout`, or the memory plan lets tensors overlap that may not.
+pub fn run_layer<'m>(
+    layout: WeightLayout,
+    graph: &Graph,
+    layer: &Layer,
+    parameters: &LayerParameters<'_>,
+    arena: &'m mut [u8],
+) -> Option<&'m [u8]> {
+    match layout {
+        #[cfg(feature = "dsp")]
+        WeightLayout::Dsp => layer::run::<Dsp>(graph, layer, parameters, arena),
+        #[cfg(not(feature = "dsp"))]
+        WeightLayout::Portable => layer::run::<Portable>(graph, layer, parameters, arena),
+        _ => None,
+    }
 }

@@ -1,0 +1,157 @@
+//! Matrix products: the safe side of `product.s` and `vector.s`.
+
+use core::arch::global_asm;
+use core::ptr;
+
+use super::widen;
+use super::{GROUP, INT8, repeated};
+use crate::kernels::{pieces, pieces_mut};
+use crate::package::LayerParameters;
+use crate::quant::Requantization;
+
+global_asm!(include_str!("product.s"), options(raw));
+global_asm!(include_str!("vector.s"), options(raw));
+
+/// The arguments of `product.s`.
+#[repr(C)]
+struct Arguments {
+    tile: *const u32,
+    weights: *const i8,
+    bias: *const i32,
+    multipliers: *const i32,
+    groups: usize,
+    outputs: [*mut i8; 2],
+    addend: i32,
+    drop: u32,
+    bounds: [u32; 2],
+    first_end: *const u32,
+    last_end: *const u32,
+    entry: usize,
+    odd: usize,
+    narrow: usize,
+}
+
+unsafe extern "C" {
+    fn fude_dsp_product(arguments: *const Arguments);
+    fn fude_dsp_vector(window: *const u32, weights: *const i8, taps: usize, groups: usize, sums: *mut i32);
+}
+
+/// Steps that the loop takes in a pass, and passes after which it must stop to take the sums apart.
+const UNROLLED: usize = 8;
+const PASSES: usize = 30;
+
+/// The outputs of windows of `taps` elements, two at a time, widened in `scratch`.
+pub fn windows(
+    windows: &[i8],
+    taps: usize,
+    parameters: &LayerParameters<'_>,
+    rule: Requantization,
+    outputs: &mut [i8],
+    scratch: &mut [u8],
+) {
+    let LayerParameters { bias, multipliers, weights } = *parameters;
+    let channels = bias.len();
+    let (groups, steps) = (channels / GROUP, taps / 2);
+    let fits = multipliers.len() == channels
+        && weights.len() == taps * channels
+        && weights.as_ptr().addr().is_multiple_of(align_of::<u32>());
+    let tile = bytemuck::try_cast_slice_mut(scratch).ok().and_then(|words| words.get_mut(..2 * taps.div_ceil(2)));
+    let Some(tile) = tile.filter(|_| fits) else { return };
+
+    let entry = steps % UNROLLED;
+    let first_steps = entry + UNROLLED * (steps / UNROLLED).min(PASSES);
+    let start: *const u32 = tile.as_ptr();
+    let (min, max) = rule.bounds();
+    let mut arguments = Arguments {
+        tile: start,
+        weights: weights.as_ptr(),
+        bias: bias.as_ptr(),
+        multipliers: multipliers.as_ptr(),
+        groups,
+        outputs: [ptr::null_mut(); 2],
+        addend: rule.addend(),
+        drop: rule.drop().into(),
+        bounds: [repeated(min, 8), repeated(max, 8)],
+        first_end: start.wrapping_add(2 * first_steps),
+        last_end: start.wrapping_add(2 * steps),
+        entry,
+        odd: taps % 2,
+        narrow: usize::from((min, max) != INT8),
+    };
+    let mut windows = pieces(windows, taps).zip(pieces_mut(outputs, channels));
+    while let Some((first, outputs)) = windows.next() {
+        let Some((second, outputs2)) = windows.next() else {
+            return one_window(first, parameters, scratch, |channel, sums| {
+                let (outputs, multipliers) = (outputs.get_mut(channel..), multipliers.get(channel..));
+                let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
+                for ((place, &multiplier), &sum) in places.zip(sums) {
+                    *place = rule.apply(sum, multiplier) as i8;
+                }
+            });
+        };
+        widen::two_windows([first, second], tile);
+        if groups > 0 {
+            arguments.outputs = [outputs.as_mut_ptr(), outputs2.as_mut_ptr()];
+            // SAFETY: the code reads 2 words a step and 2 more for an odd tap from the tile, which has 2 · ⌈taps / 2⌉ of
+            // them; taps · 4 weights, 4 biases and 4 multipliers a group, of which there are channels / 4; and writes 4
+            // bytes a group to each of the outputs, pieces of `channels`. All have the lengths checked above. Words are
+            // aligned: the tile by its type, the weights as checked, where a group has taps words. It keeps to the
+            // procedure call standard.
+            unsafe { fude_dsp_product(&arguments) };
+        }
+        for row in groups * GROUP..channels {
+            let weights = weights.get(row * taps..(row + 1) * taps).unwrap_or_default();
+            let (Some(&bias), Some(&multiplier)) = (bias.get(row), multipliers.get(row)) else { return };
+            for (outputs, index) in [&mut *outputs, &mut *outputs2].into_iter().zip(0..2) {
+                if let Some(place) = outputs.get_mut(row) {
+                    let words = tile.get(index..).unwrap_or_default().iter().step_by(2).copied();
+                    *place = rule.apply(bias + dot(words, weights), multiplier) as i8;
+                }
+            }
+        }
+    }
+}
+
+/// The accumulators of one window, some at a time with the first one's channel to `emit`; the window is widened in
+/// `scratch`.
+pub fn one_window(
+    window: &[i8],
+    parameters: &LayerParameters<'_>,
+    scratch: &mut [u8],
+    mut emit: impl FnMut(usize, &[i32]),
+) {
+    /// Groups whose sums are on the stack at a time.
+    const AT_ONCE: usize = 8;
+    let LayerParameters { bias, weights, .. } = *parameters;
+    let (taps, channels) = (window.len(), bias.len());
+    let Ok(words) = bytemuck::try_cast_slice_mut::<u8, u32>(scratch) else { return };
+    let Some(words) = words.get_mut(..taps.div_ceil(2)) else { return };
+    if weights.len() != taps * channels || !weights.as_ptr().addr().is_multiple_of(align_of::<u32>()) {
+        return;
+    }
+    widen::one_window(window, words);
+    let (grouped, rest) = weights.split_at(channels / GROUP * GROUP * taps);
+    let (grouped_bias, rest_bias) = bias.split_at(channels / GROUP * GROUP);
+    let mut channel = 0;
+    let mut sums = [0; AT_ONCE * GROUP];
+    for (weights, bias) in grouped.chunks((AT_ONCE * GROUP * taps).max(1)).zip(grouped_bias.chunks(AT_ONCE * GROUP)) {
+        // SAFETY: the code reads ⌈taps / 2⌉ words of the window; taps · 4 weights a group, as many as this chunk has for
+        // each four of its biases; and writes 4 sums a group, of which there are at most `AT_ONCE`. Words are aligned:
+        // the window's by its type, the weights as checked. It keeps to the procedure call standard.
+        unsafe { fude_dsp_vector(words.as_ptr(), weights.as_ptr(), taps, bias.len() / GROUP, sums.as_mut_ptr()) };
+        let sums = sums.get_mut(..bias.len()).unwrap_or_default();
+        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+        emit(channel, sums);
+        channel += sums.len();
+    }
+    for (row, &bias) in pieces(rest, taps).zip(rest_bias) {
+        emit(channel, &[bias + dot(words.iter().copied(), row)]);
+        channel += 1;
+    }
+}
+
+/// A row of weights of its own, in the order of the window's words, times these.
+fn dot(words: impl Iterator<Item = u32>, weights: &[i8]) -> i32 {
+    let halves = words.flat_map(|word| [word as i16, (word >> 16) as i16]);
+    halves.zip(weights).map(|(x, &weight)| i32::from(x) * i32::from(weight)).sum()
+}

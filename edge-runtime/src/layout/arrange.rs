@@ -1,0 +1,62 @@
+//! Arranging and its inverse, on the host.
+
+use core::fmt;
+use std::vec::Vec;
+
+use super::{WeightLayout, dsp};
+use crate::graph::{Graph, Layer, Operator};
+
+/// Why weights cannot be arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArrangeError {
+    /// A weight of −128 where the layout holds −127 to 127 only.
+    Extreme {
+        /// The layout.
+        layout: WeightLayout,
+        /// The output channel.
+        channel: usize,
+    },
+}
+
+impl fmt::Display for ArrangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Extreme { layout, channel } = self;
+        write!(
+            f,
+            "channel {channel} has a weight of −128, and the layout `{}` holds −127 to 127: quantise symmetrically",
+            layout.name()
+        )
+    }
+}
+
+impl core::error::Error for ArrangeError {}
+
+impl WeightLayout {
+    /// The weights of `layer`, given in the portable order, in the order of this layout.
+    ///
+    /// # Errors
+    /// [`ArrangeError`] where the layout cannot hold them.
+    pub fn arrange(self, graph: &Graph, layer: &Layer, portable: &[i8]) -> Result<Vec<i8>, ArrangeError> {
+        match (self, matrix(graph, layer)) {
+            (Self::Dsp, Some(rows)) => dsp::arrange(portable, rows),
+            _ => Ok(portable.to_vec()),
+        }
+    }
+
+    /// The inverse of [`Self::arrange`].
+    pub fn to_portable(self, graph: &Graph, layer: &Layer, arranged: &[i8]) -> Vec<i8> {
+        match (self, matrix(graph, layer)) {
+            (Self::Dsp, Some(rows)) => dsp::to_portable(arranged, rows),
+            _ => arranged.to_vec(),
+        }
+    }
+}
+
+/// Rows of the weight matrix of a layer that is a matrix product.
+fn matrix(graph: &Graph, layer: &Layer) -> Option<usize> {
+    match layer.operator {
+        Operator::Convolution { .. } | Operator::Dense { .. } => Some(graph.parameter_sizes(layer)?.channels),
+        _ => None,
+    }
+}

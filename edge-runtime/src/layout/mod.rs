@@ -1,0 +1,137 @@
+//! How weights lie in their section: one arrangement for each family of instruction sets.
+//!
+//! A kernel that finds its weights in the order in which its registers want them needs no work at run time, so they are
+//! arranged on the host, when a package is exported or repacked; the header names the arrangement and a build refuses
+//! one that it has no kernels for ([`crate::kernels::arch`]). Every arrangement takes exactly one byte a weight and loses
+//! nothing: it can be undone.
+
+#[cfg(feature = "std")]
+mod arrange;
+#[cfg(feature = "std")]
+mod dsp;
+
+#[cfg(feature = "std")]
+pub use arrange::ArrangeError;
+
+use crate::graph::{Operator, Tensor, Window};
+
+/// How weights are arranged inside their section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum WeightLayout {
+    /// As [`crate::graph::Operator`] describes them.
+    Portable,
+    /// For the DSP extension of Armv7E-M and Armv8-M: Cortex-M4, M7, M33.
+    Dsp,
+}
+
+impl WeightLayout {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Portable, Self::Dsp];
+
+    /// The identifier in the header of a package.
+    pub const fn id(self) -> u16 {
+        match self {
+            Self::Portable => 0,
+            Self::Dsp => 1,
+        }
+    }
+
+    /// The layout of an identifier.
+    pub fn from_id(id: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|layout| layout.id() == id)
+    }
+
+    /// The name in command lines and board descriptions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Dsp => "dsp",
+        }
+    }
+
+    /// The layout of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|layout| layout.name() == name)
+    }
+
+    /// Whether a weight may be −128; else all are −127 to 127, as symmetric quantisation makes them.
+    pub const fn holds_minus_128(self) -> bool {
+        !matches!(self, Self::Dsp)
+    }
+
+    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two, as the kernels
+    /// take them, or more where they are so short that every call counts.
+    pub(crate) const fn windows(self, taps: usize) -> usize {
+        match self {
+            Self::Dsp if taps <= 32 => 16,
+            Self::Portable | Self::Dsp => 2,
+        }
+    }
+
+    /// Bytes of working memory that the kernel of `operator` needs for an input of this shape.
+    pub fn scratch_bytes(self, operator: &Operator, input: &Tensor) -> usize {
+        match *operator {
+            Operator::Convolution { window, .. } => {
+                let taps = window.area() * usize::from(input.channels);
+                let gathered = if window.is_pointwise() { 0 } else { self.gathered_bytes(taps) };
+                gathered + self.product_bytes(taps)
+            }
+            Operator::Dense { .. } => self.product_bytes(input.elements()),
+            Operator::Depthwise { window, .. } => self.ring_bytes(window, input),
+            _ => 0,
+        }
+    }
+
+    /// What the address of the working memory must be a multiple of.
+    pub const fn scratch_alignment(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            Self::Dsp => 4,
+        }
+    }
+
+    /// Whether a depthwise convolution may write over its input, where both have one shape: its kernel keeps the rows
+    /// that it still needs in a ring.
+    pub const fn has_row_ring(self) -> bool {
+        !matches!(self, Self::Portable)
+    }
+
+    /// The windows that a convolution of `taps` products an output gathers.
+    pub(crate) const fn gathered_bytes(self, taps: usize) -> usize {
+        let bytes = self.windows(taps) * taps;
+        match self {
+            Self::Portable => bytes,
+            Self::Dsp => bytes.next_multiple_of(4),
+        }
+    }
+
+    /// What a matrix product needs beside its windows: two of them, widened to 16 bits.
+    const fn product_bytes(self, taps: usize) -> usize {
+        match self {
+            Self::Portable => 0,
+            Self::Dsp => 2 * 2 * taps.next_multiple_of(2),
+        }
+    }
+
+    /// The ring of a depthwise convolution: as many padded rows as the window has, of the channels worked on together.
+    fn ring_bytes(self, window: Window, input: &Tensor) -> usize {
+        let rows = usize::from(window.size.0);
+        let columns = usize::from(input.width) + usize::from(window.pad_columns.0) + usize::from(window.pad_columns.1);
+        match self {
+            Self::Portable => 0,
+            Self::Dsp => rows * planar_line_bytes(usize::from(input.channels).min(PLANES), columns),
+        }
+    }
+}
+
+/// Channels of a depthwise convolution that are worked on together where a core computes one after the other: as many as
+/// a word of the input holds.
+pub(crate) const PLANES: usize = 4;
+
+/// Bytes of a padded row of `channels`, one after the other, in 16 bits: an even number of columns, so that words are
+/// aligned, and two more, since outputs are computed in pairs.
+pub(crate) const fn planar_line_bytes(channels: usize, padded_columns: usize) -> usize {
+    channels * (padded_columns.next_multiple_of(2) + 2) * size_of::<i16>()
+}

@@ -1,0 +1,58 @@
+//! An image that runs layers by themselves: the model partition holds trials ([`fude_runtime::trial`]), and of each the
+//! serial line gets `INDEX TICKS CRC-32` of its output, or `INDEX refused`. An empty line ends the list.
+//!
+//! `make bench-boards` measures with it and the tests compare kernels with the oracle.
+
+#![no_std]
+#![no_main]
+
+use core::fmt::Write as _;
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use embedded_io::Write;
+use fude_boards::{BareMetal, Counter, Peripherals, Selected};
+use fude_runtime::package::CRC32;
+use fude_runtime::trial::Trial;
+use heapless::String;
+
+/// Exit code of a panic, as Rust programs on a host end with it.
+const EXIT_PANIC: u8 = 101;
+const ARENA_BYTES: usize = 1024 * 1024;
+
+#[repr(align(16))]
+struct Arena([u8; ARENA_BYTES]);
+
+#[entry]
+fn main() -> ! {
+    // `entry` hands the static out as `&mut`: it runs once.
+    static mut ARENA: Arena = Arena([0; ARENA_BYTES]);
+
+    let Some(Peripherals { mut serial, mut counter, model_partition, .. }) = Selected::init() else {
+        panic!("the board was started before")
+    };
+    let mut trials = model_partition;
+    let mut index = 0;
+    while let Some((trial, rest)) = Trial::read(trials) {
+        let prepared = trial.prepare(&mut ARENA.0);
+        counter.restart();
+        let output = trial.run(&mut ARENA.0);
+        let ticks = counter.ticks();
+        let mut line = String::<48>::new();
+        // The line is long enough for all of them.
+        let _ = match output.filter(|_| prepared.is_some()) {
+            Some(output) => writeln!(line, "{index} {ticks} {:08x}", CRC32.checksum(output)),
+            None => writeln!(line, "{index} refused"),
+        };
+        let _ = serial.write_all(line.as_bytes());
+        (trials, index) = (rest, index + 1);
+    }
+    let _ = serial.write_all(b"\n");
+    let _ = serial.flush();
+    Selected::exit(0)
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    Selected::exit(EXIT_PANIC)
+}

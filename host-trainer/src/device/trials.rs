@@ -1,0 +1,125 @@
+//! Layers by themselves on an emulated board: what kernels cost there and whether they give the oracle's bytes.
+
+use std::io::{self, Read, Write};
+
+use fude_runtime::layout::{ArrangeError, WeightLayout};
+use fude_runtime::package::CRC32;
+use fude_runtime::trial::TrialBuilder;
+
+use super::board::Board;
+use super::emulator::{Emulator, EmulatorError};
+use super::firmware::{FirmwareError, built};
+
+/// What a board made of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Instructions from the first layer to the last, in whole ticks of the board's counter.
+    pub instructions: u64,
+    /// CRC-32 of the last layer's output.
+    pub hash: u32,
+}
+
+/// Why trials cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialsError {
+    /// There is no image.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
+    /// The emulator cannot be run.
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+    /// The board's layout cannot hold the weights.
+    #[error("trial {index}: {problem}")]
+    Arrange {
+        /// Which.
+        index: usize,
+        /// Why.
+        problem: ArrangeError,
+    },
+    /// A file or the line failed.
+    #[error("the trials of {board}: {source}")]
+    Io {
+        /// The board.
+        board: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The emulator does not count instructions.
+    #[error("the board {board:?} does not count instructions: see [counter] and [emulator] in its board.toml")]
+    NotCounting {
+        /// The board.
+        board: String,
+    },
+    /// The board did not answer for every trial.
+    #[error("{board} answered {line:?} where the result of trial {index} was expected; build its image again")]
+    Answer {
+        /// The board.
+        board: String,
+        /// Which.
+        index: usize,
+        /// What it wrote.
+        line: String,
+    },
+}
+
+/// The hash that a board must report.
+pub fn expected_hash(trial: &TrialBuilder) -> u32 {
+    CRC32.checksum(&trial.expected())
+}
+
+/// Runs `trials` on `board`, whose image `firmware/build.sh BOARD kernels` has built, in as many starts as its model
+/// partition needs. `layout` is the board's own unless its image was built for another.
+///
+/// # Errors
+/// [`TrialsError`].
+pub fn run(board: &Board, layout: WeightLayout, trials: &[TrialBuilder]) -> Result<Vec<Outcome>, TrialsError> {
+    let failed = |source| TrialsError::Io { board: board.name.clone(), source };
+    let image = format!("{}-kernels", board.name);
+    let image = built(&image).ok_or_else(|| FirmwareError::NotBuilt { board: format!("{} kernels", board.name) })?;
+    let room = board.memory.as_ref().map_or(u64::MAX, |memory| memory.model.size) as usize;
+    let mut outcomes = Vec::with_capacity(trials.len());
+    let mut written = Vec::new();
+    let mut pending = 0;
+    let mut flush = |written: &mut Vec<u8>, pending: &mut usize| -> Result<(), TrialsError> {
+        // A header of zeros is no trial: the board ends there.
+        written.resize((written.len() + 64).min(room), 0);
+        let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+        file.write_all(written).map_err(failed)?;
+        let mut emulator = Emulator::start(board, &image, file.path(), true)?;
+        let mut text = String::new();
+        emulator.line()?.read_to_string(&mut text).map_err(failed)?;
+        let mut lines = text.lines();
+        for _ in 0..*pending {
+            let (index, line) = (outcomes.len(), lines.next().unwrap_or_default());
+            outcomes.push(parse(board, line).ok_or_else(|| TrialsError::Answer {
+                board: board.name.clone(),
+                index,
+                line: line.to_owned(),
+            })?);
+        }
+        written.clear();
+        *pending = 0;
+        Ok(())
+    };
+    board.instructions(1).ok_or_else(|| TrialsError::NotCounting { board: board.name.clone() })?;
+    for (index, trial) in trials.iter().enumerate() {
+        let bytes = trial.write(layout).map_err(|problem| TrialsError::Arrange { index, problem })?;
+        if pending > 0 && written.len() + bytes.len() + 64 > room {
+            flush(&mut written, &mut pending)?;
+        }
+        written.extend_from_slice(&bytes);
+        pending += 1;
+    }
+    if pending > 0 {
+        flush(&mut written, &mut pending)?;
+    }
+    Ok(outcomes)
+}
+
+/// `INDEX TICKS HASH`.
+fn parse(board: &Board, line: &str) -> Option<Outcome> {
+    let mut words = line.split_whitespace().skip(1);
+    let ticks = words.next()?.parse().ok()?;
+    let hash = u32::from_str_radix(words.next()?, 16).ok()?;
+    Some(Outcome { instructions: board.instructions(ticks)?, hash })
+}
