@@ -2,6 +2,7 @@
 
 BOARD ?= qemu-m4
 SECONDS ?= 60
+TRIALS ?= 1000
 fuzz_manifest := host-trainer/fuzz/Cargo.toml
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # Clippy for the TARGET, BINARY and FEATURE of an image: what only a board compiles, it sees nowhere else.
@@ -19,6 +20,8 @@ help:
 	@echo 'make fuzz        fuzz everything that is read from outside, SECONDS for each target (now: $(SECONDS))'
 	@echo "make sanitize    the runtime's tests under AddressSanitizer, Valgrind and, with nightly Rust, Miri"
 	@echo "make bench-train training speed on the reference network beside PyTorch's; installs the latter in an environment of its own"
+	@echo 'make bench-boards  instructions of the kernels on every emulated core, beside CMSIS-NN; TRIALS random layers of each'
+	@echo '                 kernel are compared with the oracle (now: $(TRIALS))'
 	@echo 'make lint        formatting, clippy, documentation'
 
 setup:
@@ -48,6 +51,7 @@ test:
 	.ci/test-setup
 	.ci/setup tests
 	firmware/build.sh all
+	$(kernel_images)
 	.ci/inference-images
 	cargo test --release --workspace
 	cargo test --release --package fude-boards --features rpi-linux
@@ -71,6 +75,14 @@ bench-train: $(pytorch)/bin/torchrun
 	cargo bench --package fude-trainer --bench train -- --python $(abspath $(pytorch))/bin/python \
 		--out $(CURDIR)/runs/bench/train.json
 
+# The images that run layers by themselves.
+kernel_images = for core in m4 m7 m33 m55 m3 m0; do firmware/build.sh qemu-$$core kernels || exit; done
+
+bench-boards:
+	.ci/setup tests
+	$(kernel_images)
+	cargo bench --package fude-trainer --bench boards -- --trials $(TRIALS) --out $(CURDIR)/runs/bench/boards.json
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
@@ -82,4 +94,4 @@ lint:
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards lint

@@ -4,32 +4,31 @@
 //! INT8 tensor in NHWC to an INT8 tensor in NHWC.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fude_runtime::layout::WeightLayout;
-use fude_runtime::trial::{Kernel, SHAPES, TrialBuilder};
+use fude_runtime::trial::{Kernel, SHAPES};
 use fude_trainer::device::board::Board;
-use fude_trainer::device::trials::{self, expected_hash};
-use rayon::prelude::*;
-use serde::Serialize;
+use fude_trainer::device::trials::benchmark::{CORES, Counts, NETWORK, benchmark};
+use fude_trainer::device::trials::differing;
 
-/// Instructions per multiplication of CMSIS-NN (commit 99f736a6, arm-none-eabi-gcc 12.2 -O3) under the same emulator,
-/// shapes a to f.
-const CMSIS_NN: [(&str, [f64; 6]); 6] = [
-    ("m4", [8.75, 8.75, 2.058, 1.629, 2.067, 1.761]),
-    ("m7", [8.81, 8.60, 2.023, 1.597, 2.068, 1.761]),
-    ("m33", [8.71, 8.60, 2.050, 1.627, 2.067, 1.761]),
-    ("m55", [2.81, 2.30, 0.393, 0.226, 0.517, 0.205]),
-    ("m3", [8.83, 9.93, 3.08, 2.69, 3.48, 2.67]),
-    ("m0", [19.30, 38.70, 7.53, 6.44, 6.37, 6.33]),
+/// Instructions per multiplication of CMSIS-NN (commit 99f736a6, arm-none-eabi-gcc 12.2 -O3) under the same emulator:
+/// the shapes on each of [`CORES`].
+const CMSIS_NN: [[f64; 6]; 6] = [
+    [8.75, 8.75, 2.058, 1.629, 2.067, 1.761],
+    [8.81, 8.60, 2.023, 1.597, 2.068, 1.761],
+    [8.71, 8.60, 2.050, 1.627, 2.067, 1.761],
+    [2.81, 2.30, 0.393, 0.226, 0.517, 0.205],
+    [8.83, 9.93, 3.08, 2.69, 3.48, 2.67],
+    [19.30, 38.70, 7.53, 6.44, 6.37, 6.33],
 ];
 
 #[derive(Parser)]
 struct Arguments {
     /// Cores, all unless some are named.
-    #[arg(long = "core", value_name = "CORE")]
+    #[arg(long = "core", value_name = "CORE", value_parser = CORES)]
     cores: Vec<String>,
     /// Random trials of each kernel beside the shapes, to compare with the oracle.
     #[arg(long, default_value_t = 0)]
@@ -42,87 +41,49 @@ struct Arguments {
     bench: bool,
 }
 
-#[derive(Serialize)]
-struct Count {
-    instructions: u64,
-    macs: u64,
-    per_mac: f64,
-    output_hash: String,
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(wrong) => {
+            eprintln!("{wrong} outputs were not the oracle's");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-type Counts = BTreeMap<&'static str, Count>;
-
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// Measures, prints and writes; how many random trials gave another output than the oracle's.
+fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
     let mut all: BTreeMap<&str, Counts> = BTreeMap::new();
     let mut wrong = 0;
-    for (core, rivals) in CMSIS_NN {
+    for (core, rivals) in CORES.into_iter().zip(CMSIS_NN) {
         if !arguments.cores.is_empty() && !arguments.cores.iter().any(|named| named == core) {
             continue;
         }
-        match measure(core, arguments.trials) {
-            Ok((counts, mismatches)) => {
-                print(core, &counts, rivals);
-                wrong += mismatches;
-                all.insert(core, counts);
-            }
-            Err(error) => {
-                eprintln!("{core}: {error}");
-                wrong += 1;
-            }
-        }
+        let counts = benchmark(core)?;
+        print(core, &counts, rivals);
+        all.insert(core, counts);
+        wrong += compare(core, arguments.trials)?;
     }
-    if let Some(path) = arguments.out {
-        let text = serde_json::to_vec_pretty(&all).expect("numbers and strings");
-        if let Err(error) = fude_trainer::files::write_atomically(&path, &text) {
-            eprintln!("{error}");
-            wrong += 1;
-        }
+    if let Some(path) = &arguments.out {
+        fude_trainer::files::write_atomically(path, &serde_json::to_vec_pretty(&all)?)?;
+        println!("\nwritten to {}", path.display());
     }
-    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The counts of a core, and how many outputs were not the oracle's.
-fn measure(core: &str, random: u64) -> Result<(Counts, usize), Box<dyn std::error::Error>> {
-    let board = Board::find(&format!("qemu-{core}"))?;
-    let shapes: Vec<TrialBuilder> = SHAPES.iter().map(|shape| shape.trial(1)).collect();
-    let outcomes = trials::run(&board, board.weights, &shapes)?;
-    let mut counts = Counts::new();
-    let mut wrong = 0;
-    for ((shape, trial), outcome) in SHAPES.iter().zip(&shapes).zip(outcomes) {
-        if expected_hash(trial) != outcome.hash {
-            eprintln!("{core}, shape {}: not the oracle's output", shape.name);
-            wrong += 1;
-        }
-        let count = Count {
-            instructions: outcome.instructions,
-            macs: shape.macs,
-            per_mac: outcome.instructions as f64 / shape.macs as f64,
-            output_hash: format!("{:08x}", outcome.hash),
-        };
-        counts.insert(shape.name, count);
-    }
-    wrong += compare(&board, board.weights, random)?;
-    Ok((counts, wrong))
+    Ok(wrong)
 }
 
 /// Random trials of every kernel; how many outputs were not the oracle's.
-fn compare(board: &Board, layout: WeightLayout, random: u64) -> Result<usize, Box<dyn std::error::Error>> {
+fn compare(core: &str, trials: u64) -> Result<usize, Box<dyn Error>> {
+    let board = Board::find(&format!("qemu-{core}"))?;
     let mut wrong = 0;
-    for kernel in Kernel::ALL {
-        if random == 0 {
-            break;
-        }
-        let drawn: Vec<TrialBuilder> = (0..random).into_par_iter().map(|seed| kernel.draw(seed, layout)).collect();
-        let expected: Vec<u32> = drawn.par_iter().map(expected_hash).collect();
-        let outcomes = trials::run(board, layout, &drawn)?;
-        let differing: Vec<usize> = (0..drawn.len()).filter(|&seed| outcomes[seed].hash != expected[seed]).collect();
-        println!(
-            "{} {kernel:?}: {} of {random} differ {:?}",
-            board.name,
-            differing.len(),
-            &differing[..differing.len().min(5)]
-        );
+    for kernel in Kernel::ALL.into_iter().filter(|_| trials > 0) {
+        let differing = differing(&board, kernel, trials)?;
+        let first: Vec<String> = differing.iter().take(5).map(u64::to_string).collect();
+        let which = if first.is_empty() { String::new() } else { format!(": seeds {} …", first.join(", ")) };
+        println!("{kernel:?}: {} of {trials} random trials differ from the oracle{which}", differing.len());
         wrong += differing.len();
     }
     Ok(wrong)
@@ -132,8 +93,9 @@ fn print(core: &str, counts: &Counts, rivals: [f64; 6]) {
     println!("\ninstructions per multiplication, {core} (emulated)");
     println!("{:<36} {:>8} {:>9} {:>7}", "", "Fude", "CMSIS-NN", "ratio");
     for (shape, rival) in SHAPES.iter().zip(rivals) {
-        let Some(count) = counts.get(shape.name) else { continue };
-        let ratio = count.per_mac / rival;
-        println!("{} {:<34} {:>8.3} {rival:>9.3} {ratio:>7.2}", shape.name, shape.description, count.per_mac);
+        let per_mac = counts[shape.name].per_mac;
+        println!("{} {:<34} {per_mac:>8.3} {rival:>9.3} {:>7.2}", shape.name, shape.description, per_mac / rival);
     }
+    let network = &counts[NETWORK];
+    println!("{:<36} {:>8.3} {:>27} instructions", "the reference network", network.per_mac, network.instructions);
 }

@@ -1,14 +1,17 @@
 //! Layers by themselves on an emulated board: what kernels cost there and whether they give the oracle's bytes.
 
+pub mod benchmark;
+
 use std::io::{self, Read, Write};
 
 use fude_runtime::layout::{ArrangeError, WeightLayout};
 use fude_runtime::package::CRC32;
-use fude_runtime::trial::TrialBuilder;
+use fude_runtime::trial::{Kernel, TrialBuilder};
+use rayon::prelude::*;
 
-use super::board::Board;
+use super::board::{Board, BoardError};
 use super::emulator::{Emulator, EmulatorError};
-use super::firmware::{FirmwareError, built};
+use super::firmware::built;
 
 /// What a board made of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +25,15 @@ pub struct Outcome {
 /// Why trials cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialsError {
-    /// There is no image.
+    /// There is no such board.
     #[error(transparent)]
-    Firmware(#[from] FirmwareError),
+    Board(#[from] BoardError),
+    /// There is no image.
+    #[error("no image that runs layers by themselves on {board}: build it with `firmware/build.sh {board} kernels`")]
+    NotBuilt {
+        /// The board.
+        board: String,
+    },
     /// The emulator cannot be run.
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
@@ -50,6 +59,14 @@ pub enum TrialsError {
         /// The board.
         board: String,
     },
+    /// The output is not the oracle's.
+    #[error("{board} computed another output for trial {trial} than the oracle")]
+    Output {
+        /// The board.
+        board: String,
+        /// Which.
+        trial: String,
+    },
     /// The board did not answer for every trial.
     #[error("{board} answered {line:?} where the result of trial {index} was expected; build its image again")]
     Answer {
@@ -67,6 +84,28 @@ pub fn expected_hash(trial: &TrialBuilder) -> u32 {
     CRC32.checksum(&trial.expected())
 }
 
+/// Draws `count` trials of `kernel` and returns the seeds of those whose output on `board` is not the oracle's.
+///
+/// # Errors
+/// [`TrialsError`].
+pub fn differing(board: &Board, kernel: Kernel, count: u64) -> Result<Vec<u64>, TrialsError> {
+    let drawn: Vec<(TrialBuilder, u32)> = (0..count)
+        .into_par_iter()
+        .map(|seed| {
+            let trial = kernel.draw(seed, board.weights);
+            let hash = expected_hash(&trial);
+            (trial, hash)
+        })
+        .collect();
+    let (trials, hashes): (Vec<TrialBuilder>, Vec<u32>) = drawn.into_iter().unzip();
+    let outcomes = run(board, board.weights, &trials)?;
+    Ok((0..count)
+        .zip(outcomes.iter().zip(hashes))
+        .filter(|(_, (found, hash))| found.hash != *hash)
+        .map(|(seed, _)| seed)
+        .collect())
+}
+
 /// Runs `trials` on `board`, whose image `firmware/build.sh BOARD kernels` has built, in as many starts as its model
 /// partition needs. `layout` is the board's own unless its image was built for another.
 ///
@@ -75,7 +114,7 @@ pub fn expected_hash(trial: &TrialBuilder) -> u32 {
 pub fn run(board: &Board, layout: WeightLayout, trials: &[TrialBuilder]) -> Result<Vec<Outcome>, TrialsError> {
     let failed = |source| TrialsError::Io { board: board.name.clone(), source };
     let image = format!("{}-kernels", board.name);
-    let image = built(&image).ok_or_else(|| FirmwareError::NotBuilt { board: format!("{} kernels", board.name) })?;
+    let image = built(&image).ok_or_else(|| TrialsError::NotBuilt { board: board.name.clone() })?;
     let room = board.memory.as_ref().map_or(u64::MAX, |memory| memory.model.size) as usize;
     let mut outcomes = Vec::with_capacity(trials.len());
     let mut written = Vec::new();

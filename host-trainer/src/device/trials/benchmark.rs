@@ -1,0 +1,116 @@
+//! The benchmark of the kernels: the shapes `a` to `f` and a whole network on every emulated core.
+
+use std::collections::BTreeMap;
+
+use fude_runtime::graph::{self, ElementType, Layer, Parameters, PoolKind, Window};
+use fude_runtime::trial::{Random, SHAPES, TrialBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::{TrialsError, expected_hash, run};
+use crate::device::board::Board;
+use crate::model::{Activation, Operation, Preset};
+
+/// The cores, each the end of the name of the board that emulates it.
+pub const CORES: [&str; 6] = ["m4", "m7", "m33", "m55", "m3", "m0"];
+/// What the whole network is called beside the shapes.
+pub const NETWORK: &str = "net";
+/// Classes of the network: those of ETL9G.
+const CLASSES: usize = 3036;
+/// Shift of the layers with weights, and of the mean: their multipliers follow it.
+const SHIFT: u8 = 40;
+const MEAN_SHIFT: u8 = 36;
+
+/// What a layer or a network costs on a core.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Count {
+    /// Instructions from an INT8 tensor in the arena to the last one.
+    pub instructions: u64,
+    /// Multiplications.
+    pub macs: u64,
+    /// The quotient of the two.
+    pub per_mac: f64,
+    /// CRC-32 of the output, the oracle's.
+    pub output_hash: String,
+}
+
+/// The counts of a core by shape.
+pub type Counts = BTreeMap<String, Count>;
+
+/// Runs the shapes and the network on the board that emulates `core`, and compares their outputs with the oracle.
+///
+/// # Errors
+/// [`TrialsError`]; [`TrialsError::Output`] where an output is not the oracle's.
+pub fn benchmark(core: &str) -> Result<Counts, TrialsError> {
+    let board = Board::find(&format!("qemu-{core}"))?;
+    let mut names: Vec<&str> = SHAPES.iter().map(|shape| shape.name).collect();
+    let mut trials: Vec<TrialBuilder> = SHAPES.iter().map(|shape| shape.trial(1)).collect();
+    names.push(NETWORK);
+    trials.push(network(Preset::Reference, CLASSES));
+    let outcomes = run(&board, board.weights, &trials)?;
+    let count = |((name, trial), outcome): ((&str, &TrialBuilder), super::Outcome)| {
+        if expected_hash(trial) != outcome.hash {
+            return Err(TrialsError::Output { board: board.name.clone(), trial: name.to_owned() });
+        }
+        let macs = trial.graph().total_cost().macs;
+        let per_mac = outcome.instructions as f64 / macs as f64;
+        let output_hash = format!("{:08x}", outcome.hash);
+        Ok((name.to_owned(), Count { instructions: outcome.instructions, macs, per_mac, output_hash }))
+    };
+    names.into_iter().zip(&trials).zip(outcomes).map(count).collect()
+}
+
+/// The layers of a preset with random weights over a random glyph: what they cost does not depend on what they know.
+pub fn network(preset: Preset, classes: usize) -> TrialBuilder {
+    let mut random = Random::new(1);
+    let architecture = preset.architecture(classes);
+    let shapes = architecture.shapes();
+    let tensor = |index: usize, zero_point, element| graph::Tensor {
+        height: shapes[index].height as u16,
+        width: shapes[index].width as u16,
+        channels: shapes[index].channels as u16,
+        element,
+        zero_point,
+        scale: 1.0,
+        offset: 0,
+    };
+    let mut trial = TrialBuilder::new();
+    let glyph = tensor(0, -128, ElementType::Int8);
+    let pixels = (0..glyph.elements()).map(|_| random.word() as i8).collect();
+    trial.input(glyph, pixels);
+    for (index, node) in architecture.nodes.iter().enumerate() {
+        let is_last = index + 1 == architecture.nodes.len();
+        // As after training: a ReLU's zero is the smallest integer.
+        let zero_point = if node.operation.activation() == Activation::Relu { -128 } else { 0 };
+        let element = if is_last { ElementType::Int16 } else { ElementType::Int8 };
+        let output = trial.tensor(tensor(index + 1, zero_point, element));
+        let (low, high) = element.range();
+        let operator = operator(node.operation, shapes[node.input], (low as i16, high as i16));
+        trial.random_layer(Layer { operator, input: node.input as u8, output }, &mut random);
+    }
+    trial
+}
+
+fn operator(operation: Operation, input: crate::model::Shape, bounds: (i16, i16)) -> graph::Operator {
+    let parameters = Parameters { offset: 0, shift: SHIFT, bounds };
+    let window = |size: usize, stride: usize, padding: usize| Window::square(size as u8, stride as u8, padding as u8);
+    match operation {
+        Operation::Convolution { .. } if (input.height, input.width) == (1, 1) => graph::Operator::Dense { parameters },
+        Operation::Convolution { size, stride, padding, .. } => {
+            graph::Operator::Convolution { window: window(size, stride, padding), parameters }
+        }
+        Operation::Depthwise { size, stride, padding } => {
+            graph::Operator::Depthwise { window: window(size, stride, padding), parameters }
+        }
+        Operation::GlobalAverage => {
+            let window = Window { size: (input.height as u8, input.width as u8), ..window(1, 1, 0) };
+            let multiplier = ((1_u64 << MEAN_SHIFT) / (16 * input.height as u64 * input.width as u64)) as i32;
+            graph::Operator::Pool { window, kind: PoolKind::Average { multiplier, shift: MEAN_SHIFT } }
+        }
+        Operation::Gate { gate } => {
+            graph::Operator::Gate { gate: gate as u8, multiplier: 1 << 30, shift: 38 }
+        }
+        Operation::Add { other, .. } => {
+            graph::Operator::Add { other: other as u8, multipliers: (1 << 19, 1 << 19), shift: 20, bounds }
+        }
+    }
+}
