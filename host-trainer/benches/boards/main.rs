@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fude_runtime::trial::{Kernel, SHAPES};
 use fude_trainer::device::board::Board;
-use fude_trainer::device::trials::benchmark::{CORES, Counts, NETWORK, benchmark};
+use fude_trainer::device::trials::benchmark::{CORES, Count, Counts, NETWORK, benchmark};
 use fude_trainer::device::trials::differing;
 
 /// Instructions per multiplication of CMSIS-NN (commit 99f736a6, arm-none-eabi-gcc 12.2 -O3) under the same emulator:
@@ -90,12 +90,15 @@ fn compare(core: &str, trials: u64) -> Result<usize, Box<dyn Error>> {
 }
 
 fn print(core: &str, counts: &Counts, rivals: [f64; 6]) {
-    println!("\ninstructions per multiplication, {core} (emulated)");
-    println!("{:<36} {:>8} {:>9} {:>7}", "", "Fude", "CMSIS-NN", "ratio");
+    println!("\ninstructions per multiplication, {core} (emulated); cycles are estimated");
+    println!("{:<36} {:>8} {:>9} {:>7} {:>9}", "", "Fude", "CMSIS-NN", "ratio", "cycles");
+    let cycles = |count: &Count| count.estimated_cycles.map_or(f64::NAN, |cycles| cycles as f64 / count.macs as f64);
     for (shape, rival) in SHAPES.iter().zip(rivals) {
-        let per_mac = counts[shape.name].per_mac;
-        println!("{} {:<34} {per_mac:>8.3} {rival:>9.3} {:>7.2}", shape.name, shape.description, per_mac / rival);
+        let count = &counts[shape.name];
+        let (per_mac, name) = (count.per_mac, format!("{} {}", shape.name, shape.description));
+        println!("{name:<36} {per_mac:>8.3} {rival:>9.3} {:>7.2} {:>9.3}", per_mac / rival, cycles(count));
     }
-    let network = &counts[NETWORK];
-    println!("{:<36} {:>8.3} {:>27} instructions", "the reference network", network.per_mac, network.instructions);
+    let count = &counts[NETWORK];
+    let name = format!("the reference network, {:.2} M", count.instructions as f64 / 1e6);
+    println!("{name:<36} {:>8.3} {:>27.3}", count.per_mac, cycles(count));
 }

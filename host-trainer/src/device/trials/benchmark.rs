@@ -6,7 +6,7 @@ use fude_runtime::graph::{self, ElementType, Layer, Parameters, PoolKind, Window
 use fude_runtime::trial::{Random, SHAPES, TrialBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{TrialsError, expected_hash, run};
+use super::{TrialsError, cycles, expected_hash, run};
 use crate::device::board::Board;
 use crate::model::{Activation, Operation, Preset};
 
@@ -29,6 +29,8 @@ pub struct Count {
     pub macs: u64,
     /// The quotient of the two.
     pub per_mac: f64,
+    /// Cycles, estimated from the core's reference manual ([`cycles`]).
+    pub estimated_cycles: Option<u64>,
     /// CRC-32 of the output, the oracle's.
     pub output_hash: String,
 }
@@ -54,7 +56,11 @@ pub fn benchmark(core: &str) -> Result<Counts, TrialsError> {
         let macs = trial.graph().total_cost().macs;
         let per_mac = outcome.instructions as f64 / macs as f64;
         let output_hash = format!("{:08x}", outcome.hash);
-        Ok((name.to_owned(), Count { instructions: outcome.instructions, macs, per_mac, output_hash }))
+        let estimated_cycles = cycles::estimate(&board, trial)?;
+        Ok((
+            name.to_owned(),
+            Count { instructions: outcome.instructions, macs, per_mac, estimated_cycles, output_hash },
+        ))
     };
     names.into_iter().zip(&trials).zip(outcomes).map(count).collect()
 }
@@ -106,9 +112,7 @@ fn operator(operation: Operation, input: crate::model::Shape, bounds: (i16, i16)
             let multiplier = ((1_u64 << MEAN_SHIFT) / (16 * input.height as u64 * input.width as u64)) as i32;
             graph::Operator::Pool { window, kind: PoolKind::Average { multiplier, shift: MEAN_SHIFT } }
         }
-        Operation::Gate { gate } => {
-            graph::Operator::Gate { gate: gate as u8, multiplier: 1 << 30, shift: 38 }
-        }
+        Operation::Gate { gate } => graph::Operator::Gate { gate: gate as u8, multiplier: 1 << 30, shift: 38 },
         Operation::Add { other, .. } => {
             graph::Operator::Add { other: other as u8, multipliers: (1 << 19, 1 << 19), shift: 20, bounds }
         }

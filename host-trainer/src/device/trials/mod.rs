@@ -1,17 +1,23 @@
 //! Layers by themselves on an emulated board: what kernels cost there and whether they give the oracle's bytes.
 
 pub mod benchmark;
+pub mod cycles;
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 
 use fude_runtime::layout::{ArrangeError, WeightLayout};
 use fude_runtime::package::CRC32;
 use fude_runtime::trial::{Kernel, TrialBuilder};
 use rayon::prelude::*;
+use tempfile::NamedTempFile;
 
 use super::board::{Board, BoardError};
 use super::emulator::{Emulator, EmulatorError};
 use super::firmware::built;
+
+/// Zeros behind the trials: no trial starts so, and the board ends there.
+const END_BYTES: usize = 64;
 
 /// What a board made of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,21 +118,17 @@ pub fn differing(board: &Board, kernel: Kernel, count: u64) -> Result<Vec<u64>, 
 /// # Errors
 /// [`TrialsError`].
 pub fn run(board: &Board, layout: WeightLayout, trials: &[TrialBuilder]) -> Result<Vec<Outcome>, TrialsError> {
-    let failed = |source| TrialsError::Io { board: board.name.clone(), source };
-    let image = format!("{}-kernels", board.name);
-    let image = built(&image).ok_or_else(|| TrialsError::NotBuilt { board: board.name.clone() })?;
-    let room = board.memory.as_ref().map_or(u64::MAX, |memory| memory.model.size) as usize;
+    let room = board.memory.as_ref().map_or(u64::MAX, |memory| memory.model.size) as usize - END_BYTES;
     let mut outcomes = Vec::with_capacity(trials.len());
     let mut written = Vec::new();
     let mut pending = 0;
     let mut flush = |written: &mut Vec<u8>, pending: &mut usize| -> Result<(), TrialsError> {
-        // A header of zeros is no trial: the board ends there.
-        written.resize((written.len() + 64).min(room), 0);
-        let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
-        file.write_all(written).map_err(failed)?;
-        let mut emulator = Emulator::start(board, &image, file.path(), true)?;
         let mut text = String::new();
-        emulator.line()?.read_to_string(&mut text).map_err(failed)?;
+        let mut started = Started::new(board, written, true)?;
+        started
+            .line
+            .read_to_string(&mut text)
+            .map_err(|source| TrialsError::Io { board: board.name.clone(), source })?;
         let mut lines = text.lines();
         for _ in 0..*pending {
             let (index, line) = (outcomes.len(), lines.next().unwrap_or_default());
@@ -143,7 +145,7 @@ pub fn run(board: &Board, layout: WeightLayout, trials: &[TrialBuilder]) -> Resu
     board.instructions(1).ok_or_else(|| TrialsError::NotCounting { board: board.name.clone() })?;
     for (index, trial) in trials.iter().enumerate() {
         let bytes = trial.write(layout).map_err(|problem| TrialsError::Arrange { index, problem })?;
-        if pending > 0 && written.len() + bytes.len() + 64 > room {
+        if pending > 0 && written.len() + bytes.len() > room {
             flush(&mut written, &mut pending)?;
         }
         written.extend_from_slice(&bytes);
@@ -153,6 +155,26 @@ pub fn run(board: &Board, layout: WeightLayout, trials: &[TrialBuilder]) -> Resu
         flush(&mut written, &mut pending)?;
     }
     Ok(outcomes)
+}
+
+/// A board that runs trials, for as long as this lives.
+struct Started {
+    line: TcpStream,
+    emulator: Emulator,
+    _trials: NamedTempFile,
+}
+
+impl Started {
+    /// Starts the board's image with these trials in the model partition.
+    fn new(board: &Board, trials: &[u8], counting: bool) -> Result<Self, TrialsError> {
+        let failed = |source| TrialsError::Io { board: board.name.clone(), source };
+        let image = built(&format!("{}-kernels", board.name));
+        let image = image.ok_or_else(|| TrialsError::NotBuilt { board: board.name.clone() })?;
+        let mut file = NamedTempFile::new().map_err(failed)?;
+        file.write_all(trials).and_then(|()| file.write_all(&[0; END_BYTES])).map_err(failed)?;
+        let mut emulator = Emulator::start(board, &image, file.path(), counting)?;
+        Ok(Self { line: emulator.line()?, emulator, _trials: file })
+    }
 }
 
 /// `INDEX TICKS HASH`.
