@@ -24,7 +24,7 @@ pub fn gathered<I: InstructionSet>(
     let Some((windows, scratch)) = scratch.split_at_mut_checked(I::LAYOUT.gathered_bytes(taps)) else { return };
     let (windows, channels) = (bytemuck::cast_slice_mut(windows), usize::from(output_shape.channels));
     let mut gatherer = Gatherer::new(input, window, output_shape.width);
-    for outputs in output.chunks_mut((I::LAYOUT.windows(taps) * channels).max(1)) {
+    for outputs in output.chunks_mut((I::LAYOUT.windows() * channels).max(1)) {
         let count = outputs.len() / channels.max(1);
         let Some(windows) = windows.get_mut(..count * taps) else { return };
         for gathered in pieces_mut(windows, taps) {
@@ -107,12 +107,7 @@ impl<'a> Gatherer<'a> {
         if self.whole.contains(&self.column) {
             let left = self.column * usize::from(stride.1) - usize::from(pad_columns.0);
             let source = self.input.data.get(self.rows.inside.start * pitch + left * channels..).unwrap_or_default();
-            // A call of the copying routine costs more than a few bytes: the windows of most first layers get their own.
-            match (size.0, line) {
-                (3, 3) => copy_square::<3>(source, pitch, patch),
-                (5, 5) => copy_square::<5>(source, pitch, patch),
-                _ => copy_clipped(source, pitch, (0, line), pieces_mut(patch, line)),
-            }
+            copy_clipped(source, pitch, (0, line), pieces_mut(patch, line));
         } else {
             let columns = Clip::new(self.column, (size.1, stride.1, pad_columns.0), self.input.tensor.width);
             let corner = self.rows.inside.start * pitch + columns.inside.start * channels;
@@ -140,16 +135,5 @@ fn copy_clipped<'p>(
         if let (Some(target), Some(source)) = (target.get_mut(start..start + length), source.get(..length)) {
             target.copy_from_slice(source);
         }
-    }
-}
-
-/// Copies a square window of `N` bytes a side from rows that are `pitch` bytes apart.
-#[inline]
-fn copy_square<const N: usize>(source: &[i8], pitch: usize, patch: &mut [i8]) {
-    let lines: &mut [[i8; N]] = patch.as_chunks_mut().0;
-    let Some(lines) = lines.first_chunk_mut::<N>() else { return };
-    for (row, target) in lines.iter_mut().enumerate() {
-        let Some(line) = source.get(row * pitch..row * pitch + N).and_then(|line| line.first_chunk()) else { return };
-        *target = *line;
     }
 }

@@ -61,11 +61,9 @@ impl WeightLayout {
         !matches!(self, Self::Dsp)
     }
 
-    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two, as the kernels
-    /// take them, or more where they are so short that every call counts.
-    pub(crate) const fn windows(self, taps: usize) -> usize {
+    /// Windows that a convolution gathers before it multiplies them by the weights: as many as the kernel takes at a time.
+    pub(crate) const fn windows(self) -> usize {
         match self {
-            Self::Dsp if taps <= 32 => 16,
             Self::Portable | Self::Dsp => 2,
         }
     }
@@ -75,8 +73,14 @@ impl WeightLayout {
         match *operator {
             Operator::Convolution { window, .. } => {
                 let taps = window.area() * usize::from(input.channels);
-                let gathered = if window.is_pointwise() { 0 } else { self.gathered_bytes(taps) };
-                gathered + self.product_bytes(taps)
+                let windows = if window.is_pointwise() {
+                    0
+                } else if is_single_channel(window, input) {
+                    self.single_channel_bytes(taps, window, input)
+                } else {
+                    self.gathered_bytes(taps)
+                };
+                windows + self.product_bytes(taps)
             }
             Operator::Dense { .. } => self.product_bytes(input.elements()),
             Operator::Depthwise { window, .. } => self.ring_bytes(window, input),
@@ -100,10 +104,18 @@ impl WeightLayout {
 
     /// The windows that a convolution of `taps` products an output gathers.
     pub(crate) const fn gathered_bytes(self, taps: usize) -> usize {
-        let bytes = self.windows(taps) * taps;
+        let bytes = self.windows() * taps;
         match self {
             Self::Portable => bytes,
             Self::Dsp => bytes.next_multiple_of(4),
+        }
+    }
+
+    /// A 3×3 window over a single channel: rows of it instead of windows, where there is a kernel for that.
+    fn single_channel_bytes(self, taps: usize, window: Window, input: &Tensor) -> usize {
+        match self {
+            Self::Portable => self.gathered_bytes(taps),
+            Self::Dsp => self.ring_bytes(window, input),
         }
     }
 
@@ -124,6 +136,11 @@ impl WeightLayout {
             Self::Dsp => rows * planar_line_bytes(usize::from(input.channels).min(PLANES), columns),
         }
     }
+}
+
+/// Whether a convolution is one of 3×3 over a single channel, as the first layer of most recognisers.
+pub(crate) fn is_single_channel(window: Window, input: &Tensor) -> bool {
+    window.size == (3, 3) && input.channels == 1
 }
 
 /// Channels of a depthwise convolution that are worked on together where a core computes one after the other: as many as

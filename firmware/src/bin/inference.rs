@@ -57,9 +57,9 @@ fn _start(call: &mut Call<'_>) {
     }
     package.labels().for_each(|label| _ = black_box(label));
     package.golden().for_each(|vector| _ = black_box(vector));
-    let graph = package.graph();
+    let (graph, layout) = (package.graph(), package.header().layout);
     for layer in &graph.layers {
-        black_box((graph.tensor(layer.input), graph.parameter_sizes(layer), graph.scratch_bytes(layer)));
+        black_box((graph.tensor(layer.input), graph.parameter_sizes(layer), graph.scratch_bytes(layer, layout)));
         black_box((graph.cost(layer), layer.operator.name()));
     }
     black_box((graph.total_cost(), graph.arena_bytes()));

@@ -102,7 +102,7 @@ pub fn depthwise(
 }
 
 /// A row of the ring, or all of it, as it is worked on.
-fn halfwords(row: &mut [u8]) -> &mut [i16] {
+pub fn halfwords(row: &mut [u8]) -> &mut [i16] {
     bytemuck::try_cast_slice_mut(row).unwrap_or_default()
 }
 

@@ -6,12 +6,14 @@
 
 mod depthwise;
 mod product;
+mod single_channel;
 mod widen;
 
 use super::InstructionSet;
 use crate::graph::{Tensor, Window};
-use crate::kernels::Place;
-use crate::layout::WeightLayout;
+use crate::kernels::convolution::gathered;
+use crate::kernels::{Place, View};
+use crate::layout::{WeightLayout, is_single_channel};
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
@@ -45,6 +47,21 @@ impl InstructionSet for Dsp {
         emit: impl FnMut(usize, &[i32]),
     ) {
         product::one_window(window, parameters, scratch, emit);
+    }
+
+    fn convolution(
+        input: View<'_>,
+        window: Window,
+        parameters: &LayerParameters<'_>,
+        rule: Requantization,
+        output: (&Tensor, &mut [i8]),
+        scratch: &mut [u8],
+    ) {
+        if is_single_channel(window, input.tensor) {
+            single_channel::convolution(input, window, parameters, rule, output, scratch);
+        } else {
+            gathered::<Self>(input, window, parameters, rule, output, scratch);
+        }
     }
 
     fn depthwise(

@@ -40,6 +40,111 @@ unsafe extern "C" {
 const UNROLLED: usize = 8;
 const PASSES: usize = 30;
 
+/// The weights of a layer and a tile of two windows that they are multiplied by.
+pub struct Product<'a> {
+    parameters: LayerParameters<'a>,
+    rule: Requantization,
+    taps: usize,
+    /// Of both windows in turn a word, which is two taps.
+    pub tile: &'a mut [u32],
+    arguments: Arguments,
+}
+
+impl<'a> Product<'a> {
+    /// Windows of `taps` elements, whose tile is in `scratch`; `None` where a length contradicts another.
+    pub fn new(
+        taps: usize,
+        parameters: &LayerParameters<'a>,
+        rule: Requantization,
+        scratch: &'a mut [u8],
+    ) -> Option<Self> {
+        let LayerParameters { bias, multipliers, weights } = *parameters;
+        let channels = bias.len();
+        let fits = multipliers.len() == channels
+            && weights.len() == taps * channels
+            && weights.as_ptr().addr().is_multiple_of(align_of::<u32>());
+        let tile = bytemuck::try_cast_slice_mut(scratch).ok()?.get_mut(..2 * taps.div_ceil(2)).filter(|_| fits)?;
+
+        let steps = taps / 2;
+        let entry = steps % UNROLLED;
+        let first_steps = entry + UNROLLED * (steps / UNROLLED).min(PASSES);
+        let start: *const u32 = tile.as_ptr();
+        let (min, max) = rule.bounds();
+        let arguments = Arguments {
+            tile: start,
+            weights: weights.as_ptr(),
+            bias: bias.as_ptr(),
+            multipliers: multipliers.as_ptr(),
+            groups: channels / GROUP,
+            outputs: [ptr::null_mut(); 2],
+            addend: rule.addend(),
+            drop: rule.drop().into(),
+            bounds: [repeated(min, 8), repeated(max, 8)],
+            first_end: start.wrapping_add(2 * first_steps),
+            last_end: start.wrapping_add(2 * steps),
+            entry,
+            odd: taps % 2,
+            narrow: usize::from((min, max) != INT8),
+        };
+        Some(Self { parameters: *parameters, rule, taps, tile, arguments })
+    }
+
+    /// The outputs of both windows of the tile, which follow one another.
+    pub fn two(&mut self, outputs: &mut [i8]) {
+        let channels = self.parameters.bias.len();
+        if outputs.len() != 2 * channels {
+            return;
+        }
+        let (first, second) = outputs.split_at_mut(channels);
+        self.multiply([first.as_mut_ptr(), second.as_mut_ptr()]);
+        self.remaining(0, first);
+        self.remaining(1, second);
+    }
+
+    /// The outputs of the first window of the tile.
+    pub fn one(&mut self, outputs: &mut [i8]) {
+        if outputs.len() == self.parameters.bias.len() {
+            // The second window's go to the same place, before the first's.
+            self.tile.as_chunks_mut::<2>().0.iter_mut().for_each(|[first, second]| *second = *first);
+            self.multiply([outputs.as_mut_ptr(); 2]);
+            self.remaining(0, outputs);
+        }
+    }
+
+    /// The channels in groups; `outputs` have room for all channels each.
+    fn multiply(&mut self, outputs: [*mut i8; 2]) {
+        if self.arguments.groups > 0 {
+            self.arguments.outputs = outputs;
+            // SAFETY: the code reads 2 words a step and 2 more for an odd tap from the tile, which has 2 · ⌈taps / 2⌉ of
+            // them; taps · 4 weights, 4 biases and 4 multipliers a group, of which there are channels / 4; and writes 4
+            // bytes a group to each of the outputs. All have the lengths that `new` and the callers have checked. Words
+            // are aligned: the tile by its type, the weights as checked, where a group has taps words. It keeps to the
+            // procedure call standard.
+            unsafe { fude_dsp_product(&self.arguments) };
+        }
+    }
+
+    /// The channels that fill no group, of one window.
+    fn remaining(&self, window: usize, outputs: &mut [i8]) {
+        if self.arguments.groups * GROUP < self.parameters.bias.len() {
+            self.row_by_row(window, outputs);
+        }
+    }
+
+    #[cold]
+    fn row_by_row(&self, window: usize, outputs: &mut [i8]) {
+        let LayerParameters { bias, multipliers, weights } = self.parameters;
+        for row in self.arguments.groups * GROUP..bias.len() {
+            let weights = weights.get(row * self.taps..(row + 1) * self.taps).unwrap_or_default();
+            let rule = (bias.get(row), multipliers.get(row));
+            if let (Some(place), (Some(bias), Some(&multiplier))) = (outputs.get_mut(row), rule) {
+                let words = self.tile.get(window..).unwrap_or_default().iter().step_by(2).copied();
+                *place = self.rule.apply(bias + dot(words, weights), multiplier) as i8;
+            }
+        }
+    }
+}
+
 /// The outputs of windows of `taps` elements, two at a time, widened in `scratch`.
 pub fn windows(
     windows: &[i8],
@@ -49,66 +154,25 @@ pub fn windows(
     outputs: &mut [i8],
     scratch: &mut [u8],
 ) {
-    let LayerParameters { bias, multipliers, weights } = *parameters;
-    let channels = bias.len();
-    let (groups, steps) = (channels / GROUP, taps / 2);
-    let fits = multipliers.len() == channels
-        && weights.len() == taps * channels
-        && weights.as_ptr().addr().is_multiple_of(align_of::<u32>());
-    let tile = bytemuck::try_cast_slice_mut(scratch).ok().and_then(|words| words.get_mut(..2 * taps.div_ceil(2)));
-    let Some(tile) = tile.filter(|_| fits) else { return };
-
-    let entry = steps % UNROLLED;
-    let first_steps = entry + UNROLLED * (steps / UNROLLED).min(PASSES);
-    let start: *const u32 = tile.as_ptr();
-    let (min, max) = rule.bounds();
-    let mut arguments = Arguments {
-        tile: start,
-        weights: weights.as_ptr(),
-        bias: bias.as_ptr(),
-        multipliers: multipliers.as_ptr(),
-        groups,
-        outputs: [ptr::null_mut(); 2],
-        addend: rule.addend(),
-        drop: rule.drop().into(),
-        bounds: [repeated(min, 8), repeated(max, 8)],
-        first_end: start.wrapping_add(2 * first_steps),
-        last_end: start.wrapping_add(2 * steps),
-        entry,
-        odd: taps % 2,
-        narrow: usize::from((min, max) != INT8),
-    };
-    let mut windows = pieces(windows, taps).zip(pieces_mut(outputs, channels));
-    while let Some((first, outputs)) = windows.next() {
-        let Some((second, outputs2)) = windows.next() else {
-            return one_window(first, parameters, scratch, |channel, sums| {
-                let (outputs, multipliers) = (outputs.get_mut(channel..), multipliers.get(channel..));
-                let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
-                for ((place, &multiplier), &sum) in places.zip(sums) {
-                    *place = rule.apply(sum, multiplier) as i8;
-                }
-            });
-        };
-        widen::two_windows([first, second], tile);
-        if groups > 0 {
-            arguments.outputs = [outputs.as_mut_ptr(), outputs2.as_mut_ptr()];
-            // SAFETY: the code reads 2 words a step and 2 more for an odd tap from the tile, which has 2 · ⌈taps / 2⌉ of
-            // them; taps · 4 weights, 4 biases and 4 multipliers a group, of which there are channels / 4; and writes 4
-            // bytes a group to each of the outputs, pieces of `channels`. All have the lengths checked above. Words are
-            // aligned: the tile by its type, the weights as checked, where a group has taps words. It keeps to the
-            // procedure call standard.
-            unsafe { fude_dsp_product(&arguments) };
+    let channels = parameters.bias.len();
+    let pairs = pieces(windows, 2 * taps);
+    let last = pairs.remainder();
+    let mut outputs = pieces_mut(outputs, 2 * channels);
+    if let Some(mut product) = Product::new(taps, parameters, rule, scratch) {
+        for (windows, outputs) in pairs.zip(outputs.by_ref()) {
+            widen::two_windows(windows.split_at(taps.min(windows.len())), product.tile);
+            product.two(outputs);
         }
-        for row in groups * GROUP..channels {
-            let weights = weights.get(row * taps..(row + 1) * taps).unwrap_or_default();
-            let (Some(&bias), Some(&multiplier)) = (bias.get(row), multipliers.get(row)) else { return };
-            for (outputs, index) in [&mut *outputs, &mut *outputs2].into_iter().zip(0..2) {
-                if let Some(place) = outputs.get_mut(row) {
-                    let words = tile.get(index..).unwrap_or_default().iter().step_by(2).copied();
-                    *place = rule.apply(bias + dot(words, weights), multiplier) as i8;
-                }
+    }
+    if !last.is_empty() {
+        let (outputs, multipliers) = (outputs.into_remainder(), parameters.multipliers);
+        one_window(last, parameters, scratch, |channel, sums| {
+            let (outputs, multipliers) = (outputs.get_mut(channel..), multipliers.get(channel..));
+            let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
+            for ((place, &multiplier), &sum) in places.zip(sums) {
+                *place = rule.apply(sum, multiplier) as i8;
             }
-        }
+        });
     }
 }
 

@@ -50,7 +50,7 @@ pub fn one_window(window: &[i8], words: &mut [u32]) {
 }
 
 /// Widens two windows, their words in turn.
-pub fn two_windows([first, second]: [&[i8]; 2], words: &mut [u32]) {
+pub fn two_windows((first, second): (&[i8], &[i8]), words: &mut [u32]) {
     let ((fours, last), (fours2, last2)) = (first.as_chunks::<4>(), second.as_chunks::<4>());
     let Some((whole, end)) = words.split_at_mut_checked(4 * fours.len()) else { return };
     for ((words, &four), &four2) in whole.as_chunks_mut::<4>().0.iter_mut().zip(fours).zip(fours2) {
