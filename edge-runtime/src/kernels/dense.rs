@@ -20,7 +20,7 @@ pub fn dense<I: InstructionSet>(
         ElementType::Int8 => I::matrix_product(x, x.len(), parameters, rule, bytemuck::cast_slice_mut(output), scratch),
         ElementType::Int16 => {
             let (pairs, _) = output.as_chunks_mut::<2>();
-            I::vector_product(x, parameters, scratch, |first, sums| {
+            I::vector_product(x, parameters, scratch, &mut |first, sums| {
                 let (pairs, multipliers) = (pairs.get_mut(first..), parameters.multipliers.get(first..));
                 let places = pairs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
                 for ((place, &multiplier), &sum) in places.zip(sums) {

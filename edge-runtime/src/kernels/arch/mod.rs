@@ -45,7 +45,7 @@ pub trait InstructionSet {
         window: &[i8],
         parameters: &LayerParameters<'_>,
         scratch: &mut [u8],
-        emit: impl FnMut(usize, &[i32]),
+        emit: &mut dyn FnMut(usize, &[i32]),
     );
 
     /// Depthwise convolution of a tensor of the first shape into one of the second; outside the input everything is its

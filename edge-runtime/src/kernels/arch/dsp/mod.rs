@@ -44,7 +44,7 @@ impl InstructionSet for Dsp {
         window: &[i8],
         parameters: &LayerParameters<'_>,
         scratch: &mut [u8],
-        emit: impl FnMut(usize, &[i32]),
+        emit: &mut dyn FnMut(usize, &[i32]),
     ) {
         product::one_window(window, parameters, scratch, emit);
     }

@@ -166,7 +166,7 @@ pub fn windows(
     }
     if !last.is_empty() {
         let (outputs, multipliers) = (outputs.into_remainder(), parameters.multipliers);
-        one_window(last, parameters, scratch, |channel, sums| {
+        one_window(last, parameters, scratch, &mut |channel, sums| {
             let (outputs, multipliers) = (outputs.get_mut(channel..), multipliers.get(channel..));
             let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
             for ((place, &multiplier), &sum) in places.zip(sums) {
@@ -182,7 +182,7 @@ pub fn one_window(
     window: &[i8],
     parameters: &LayerParameters<'_>,
     scratch: &mut [u8],
-    mut emit: impl FnMut(usize, &[i32]),
+    emit: &mut dyn FnMut(usize, &[i32]),
 ) {
     /// Groups whose sums are on the stack at a time.
     const AT_ONCE: usize = 8;

@@ -38,7 +38,7 @@ impl InstructionSet for Portable {
         window: &[i8],
         parameters: &LayerParameters<'_>,
         _scratch: &mut [u8],
-        mut emit: impl FnMut(usize, &[i32]),
+        emit: &mut dyn FnMut(usize, &[i32]),
     ) {
         accumulators(window, parameters).enumerate().for_each(|(channel, accumulator)| emit(channel, &[accumulator]));
     }
