@@ -91,14 +91,15 @@ fn compare(core: &str, trials: u64) -> Result<usize, Box<dyn Error>> {
 
 fn print(core: &str, counts: &Counts, rivals: [f64; 6]) {
     println!("\ninstructions per multiplication, {core} (emulated); cycles are estimated");
-    println!("{:<36} {:>8} {:>9} {:>7} {:>9}", "", "Fude", "CMSIS-NN", "ratio", "cycles");
+    println!("{:<36} {:>8} {:>9} {:>7} {:>9} {:>7}", "", "Fude", "CMSIS-NN", "ratio", "cycles", "stack");
     let cycles = |count: &Count| count.estimated_cycles.map_or(f64::NAN, |cycles| cycles as f64 / count.macs as f64);
     for (shape, rival) in SHAPES.iter().zip(rivals) {
         let count = &counts[shape.name];
         let (per_mac, name) = (count.per_mac, format!("{} {}", shape.name, shape.description));
-        println!("{name:<36} {per_mac:>8.3} {rival:>9.3} {:>7.2} {:>9.3}", per_mac / rival, cycles(count));
+        let (ratio, cycles, stack) = (per_mac / rival, cycles(count), count.stack);
+        println!("{name:<36} {per_mac:>8.3} {rival:>9.3} {ratio:>7.2} {cycles:>9.3} {stack:>7}");
     }
     let count = &counts[NETWORK];
     let name = format!("the reference network, {:.2} M", count.instructions as f64 / 1e6);
-    println!("{name:<36} {:>8.3} {:>27.3}", count.per_mac, cycles(count));
+    println!("{name:<36} {:>8.3} {:>27.3} {:>7}", count.per_mac, cycles(count), count.stack);
 }

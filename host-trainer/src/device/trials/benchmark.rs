@@ -6,7 +6,7 @@ use fude_runtime::graph::{self, ElementType, Layer, Parameters, PoolKind, Window
 use fude_runtime::trial::{Random, SHAPES, TrialBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{TrialsError, cycles, expected_hash, run};
+use super::{Outcome, TrialsError, cycles, expected_hash, run};
 use crate::device::board::Board;
 use crate::model::{Activation, Operation, Preset};
 
@@ -31,6 +31,8 @@ pub struct Count {
     pub per_mac: f64,
     /// Cycles, estimated from the core's reference manual ([`cycles`]).
     pub estimated_cycles: Option<u64>,
+    /// Bytes of stack, by a pattern painted over it.
+    pub stack: u32,
     /// CRC-32 of the output, the oracle's.
     pub output_hash: String,
 }
@@ -49,18 +51,16 @@ pub fn benchmark(core: &str) -> Result<Counts, TrialsError> {
     names.push(NETWORK);
     trials.push(network(Preset::Reference, CLASSES));
     let outcomes = run(&board, board.weights, &trials)?;
-    let count = |((name, trial), outcome): ((&str, &TrialBuilder), super::Outcome)| {
+    let count = |((name, trial), outcome): ((&str, &TrialBuilder), Outcome)| {
         if expected_hash(trial) != outcome.hash {
             return Err(TrialsError::Output { board: board.name.clone(), trial: name.to_owned() });
         }
+        let Outcome { instructions, stack, .. } = outcome;
         let macs = trial.graph().total_cost().macs;
-        let per_mac = outcome.instructions as f64 / macs as f64;
+        let per_mac = instructions as f64 / macs as f64;
         let output_hash = format!("{:08x}", outcome.hash);
         let estimated_cycles = cycles::estimate(&board, trial)?;
-        Ok((
-            name.to_owned(),
-            Count { instructions: outcome.instructions, macs, per_mac, estimated_cycles, output_hash },
-        ))
+        Ok((name.to_owned(), Count { instructions, macs, per_mac, estimated_cycles, stack, output_hash }))
     };
     names.into_iter().zip(&trials).zip(outcomes).map(count).collect()
 }

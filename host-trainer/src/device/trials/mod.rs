@@ -24,6 +24,8 @@ const END_BYTES: usize = 64;
 pub struct Outcome {
     /// Instructions from the first layer to the last, in whole ticks of the board's counter.
     pub instructions: u64,
+    /// Bytes of stack that it took.
+    pub stack: u32,
     /// CRC-32 of the last layer's output.
     pub hash: u32,
 }
@@ -177,10 +179,11 @@ impl Started {
     }
 }
 
-/// `INDEX TICKS HASH`.
+/// `INDEX TICKS STACK HASH`.
 fn parse(board: &Board, line: &str) -> Option<Outcome> {
     let mut words = line.split_whitespace().skip(1);
     let ticks = words.next()?.parse().ok()?;
+    let stack = words.next()?.parse().ok()?;
     let hash = u32::from_str_radix(words.next()?, 16).ok()?;
-    Some(Outcome { instructions: board.instructions(ticks)?, hash })
+    Some(Outcome { instructions: board.instructions(ticks)?, stack, hash })
 }
