@@ -17,6 +17,7 @@ const MAX_WEIGHT_BITS: u32 = 20;
 
 /// Fills `output`, `size.0` columns × `size.1` rows, from `image` as `preprocessing` says. An image without
 /// ink gives an empty glyph.
+#[inline(never)] // once in every image
 pub fn normalize(image: &Image<'_>, preprocessing: Preprocessing, size: (usize, usize), output: &mut [u8]) {
     let (source, target) = match preprocessing.fit {
         Fit::WholeImage => ((0..image.width, 0..image.height), (0..size.0, 0..size.1)),

@@ -147,8 +147,13 @@ pub(crate) fn is_single_channel(window: Window, input: &Tensor) -> bool {
 /// a word of the input holds.
 pub(crate) const PLANES: usize = 4;
 
-/// Bytes of a padded row of `channels`, one after the other, in 16 bits: an even number of columns, so that words are
-/// aligned, and two more, since outputs are computed in pairs.
+/// Columns of a row of 16-bit elements, padding included: an even number, so that words are aligned, and two more, since
+/// outputs are computed in pairs.
+pub(crate) const fn planar_columns(padded_columns: usize) -> usize {
+    padded_columns.next_multiple_of(2) + 2
+}
+
+/// Bytes of a padded row of `channels` in 16 bits, one after the other.
 pub(crate) const fn planar_line_bytes(channels: usize, padded_columns: usize) -> usize {
-    channels * (padded_columns.next_multiple_of(2) + 2) * size_of::<i16>()
+    channels * planar_columns(padded_columns) * size_of::<i16>()
 }

@@ -68,6 +68,7 @@ impl<'a> Package<'a> {
         Self::open(Header::read(bytes)?, bytes)
     }
 
+    #[inline(never)] // once in every image
     fn open(header: Header, bytes: &'a [u8]) -> Result<Self, PackageError> {
         let body = header.checked_body(bytes)?;
         let sections = Sections::read(&header, body)?;

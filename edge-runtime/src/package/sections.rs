@@ -76,6 +76,7 @@ pub(super) struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     /// Finds the sections in `body`, the package without its checksum.
+    #[inline(never)]
     pub fn read(header: &Header, body: &'a [u8]) -> Result<Self, PackageError> {
         let table_bytes = usize::from(header.sections) * ENTRY_BYTES;
         let table = body.get(field::END..field::END + table_bytes).ok_or(PackageError::Header)?;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fude_runtime::trial::{Kernel, SHAPES};
 use fude_trainer::device::board::Board;
-use fude_trainer::device::trials::benchmark::{CORES, Count, Counts, NETWORK, benchmark};
+use fude_trainer::device::trials::benchmark::{CORES, Count, Counts, NETWORK, count, estimate_cycles};
 use fude_trainer::device::trials::differing;
 
 /// Instructions per multiplication of CMSIS-NN (commit 99f736a6, arm-none-eabi-gcc 12.2 -O3) under the same emulator:
@@ -63,7 +63,8 @@ fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
         if !arguments.cores.is_empty() && !arguments.cores.iter().any(|named| named == core) {
             continue;
         }
-        let counts = benchmark(core)?;
+        let mut counts = count(core)?;
+        estimate_cycles(core, &mut counts)?;
         print(core, &counts, rivals);
         all.insert(core, counts);
         wrong += compare(core, arguments.trials)?;

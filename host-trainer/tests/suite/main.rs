@@ -13,6 +13,7 @@ mod files;
 mod folding;
 mod fude;
 mod gradients;
+mod kernel_counts;
 mod lowering;
 mod networks;
 mod options;

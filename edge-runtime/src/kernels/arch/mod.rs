@@ -89,6 +89,7 @@ pub const fn preferred() -> WeightLayout {
 
 /// Runs one layer of a graph that [`crate::graph::check`] has passed, and returns the bytes of its output. `None` where
 /// this build has no kernels for `layout`, or the memory plan lets tensors overlap that may not.
+#[inline(never)] // once in every image
 pub fn run_layer<'m>(
     layout: WeightLayout,
     graph: &Graph,

@@ -8,7 +8,7 @@ use super::{INT8, repeated};
 use crate::graph::{Tensor, Window};
 use crate::kernels::Place;
 use crate::kernels::depthwise::{Rows, for_each_row};
-use crate::layout::{PLANES, planar_line_bytes};
+use crate::layout::{PLANES, planar_columns, planar_line_bytes};
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
@@ -77,7 +77,7 @@ pub fn depthwise(
     for first in (0..channels).step_by(PLANES) {
         let count = PLANES.min(channels - first);
         let row_bytes = planar_line_bytes(count, padded);
-        let columns = row_bytes / count / size_of::<i16>();
+        let columns = planar_columns(padded);
         let mut planes = Planes {
             window,
             rule,

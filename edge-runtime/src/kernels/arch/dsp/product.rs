@@ -92,10 +92,10 @@ impl<'a> Product<'a> {
     /// The outputs of both windows of the tile, which follow one another.
     pub fn two(&mut self, outputs: &mut [i8]) {
         let channels = self.parameters.bias.len();
-        if outputs.len() != 2 * channels {
+        let Some((first, second)) = outputs.split_at_mut_checked(channels) else { return };
+        if second.len() != channels {
             return;
         }
-        let (first, second) = outputs.split_at_mut(channels);
         self.multiply([first.as_mut_ptr(), second.as_mut_ptr()]);
         self.remaining(0, first);
         self.remaining(1, second);
@@ -194,8 +194,12 @@ pub fn one_window(
         return;
     }
     widen::one_window(window, words);
-    let (grouped, rest) = weights.split_at(channels / GROUP * GROUP * taps);
-    let (grouped_bias, rest_bias) = bias.split_at(channels / GROUP * GROUP);
+    let in_groups = channels / GROUP * GROUP;
+    let (Some((grouped, rest)), Some((grouped_bias, rest_bias))) =
+        (weights.split_at_checked(in_groups * taps), bias.split_at_checked(in_groups))
+    else {
+        return;
+    };
     let mut channel = 0;
     let mut sums = [0; AT_ONCE * GROUP];
     for (weights, bias) in grouped.chunks((AT_ONCE * GROUP * taps).max(1)).zip(grouped_bias.chunks(AT_ONCE * GROUP)) {

@@ -1,0 +1,94 @@
+//! What the runtime weighs on a Cortex-M4, against `firmware/footprint.toml`.
+//!
+//! `.ci/inference-images` links `src/bin/footprint.rs`, the least that an application needs, with every operator and every
+//! check; `make size` prints this table.
+
+mod freshness;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use serde::Deserialize;
+
+/// The most that each part may take, in bytes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Budget {
+    /// All sections that are in flash.
+    total: u64,
+    /// By the names of [`part_of`].
+    parts: BTreeMap<String, u64>,
+}
+
+/// Which part of the runtime a symbol belongs to. What the compiler inlines counts where it ends up.
+fn part_of(symbol: &str) -> &'static str {
+    let rules: &[(&[&str], &str)] = &[
+        (
+            &[
+                "fude_dsp_planes",
+                "fude_dsp_copy",
+                "Dsp as fude_runtime::kernels::arch::InstructionSet>::depthwise",
+                "dsp::depthwise",
+                "kernels::depthwise",
+            ],
+            "kernel: depthwise",
+        ),
+        (
+            &["fude_dsp_", "dsp::", "InstructionSet>::", "kernels::convolution", "kernels::dense"],
+            "kernel: convolution and dense",
+        ),
+        (&["kernels::elementwise", "kernels::layer::move_tensor"], "kernel: gate and add"),
+        (&["kernels::top_k"], "kernel: top k"),
+        (&["run_layer", "kernels::"], "kernel: pools, and the choice of the kernel"),
+        (&["fude_runtime::ink"], "ink"),
+        (
+            &["fude_runtime::graph::check", "fude_runtime::graph::shape", "fude_runtime::layout"],
+            "framework: checks of the graph",
+        ),
+        (&["postcard", "serde", "heapless"], "framework: manifest"),
+        (&["fude_runtime::", "_start"], "framework: package and recogniser"),
+    ];
+    let found = rules.iter().find(|(names, _)| names.iter().any(|name| symbol.contains(name)));
+    found.map_or("language: copying, text, constants", |(_, part)| part)
+}
+
+#[test]
+fn the_runtime_stays_within_its_budget() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let image = root.join("build/footprint.elf");
+    let remedy = ".ci/inference-images";
+    let bytes = fs::read(&image).unwrap_or_else(|error| panic!("{}: {error}; run `{remedy}`", image.display()));
+    freshness::assert_fresh(&image, remedy);
+    let elf = object::File::parse(&*bytes).unwrap();
+    let budget: Budget = toml::from_str(&fs::read_to_string(root.join("footprint.toml")).unwrap()).unwrap();
+
+    println!("flash of the runtime on Cortex-M4, in bytes\n");
+    let mut total = 0;
+    for section in elf.sections() {
+        let is_in_flash = matches!(section.kind(), SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data);
+        if is_in_flash {
+            println!("{:<44} {:>6}", section.name().unwrap(), section.size());
+            total += section.size();
+        }
+    }
+    let mut parts: BTreeMap<&str, u64> = BTreeMap::new();
+    for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
+        let name = format!("{:#}", rustc_demangle::demangle(symbol.name().unwrap()));
+        *parts.entry(part_of(&name)).or_default() += symbol.size();
+    }
+    println!();
+    let most = |part: &str| budget.parts.get(part).copied().unwrap_or(0);
+    for (part, size) in &parts {
+        println!("{part:<44} {size:>6} of {:>6}", most(part));
+    }
+    println!("{:<44} {total:>6} of {:>6}", "all sections", budget.total);
+
+    let over: Vec<&&str> = parts.iter().filter(|(part, size)| **size > most(part)).map(|(part, _)| part).collect();
+    assert!(over.is_empty(), "over the budget of footprint.toml: {over:?}");
+    assert!(total <= budget.total, "{total} bytes are over the budget of {}", budget.total);
+    for part in budget.parts.keys() {
+        assert!(parts.contains_key(part.as_str()), "footprint.toml has a budget for {part:?}, which is not there");
+    }
+}
