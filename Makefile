@@ -22,6 +22,7 @@ help:
 	@echo "make bench-train training speed on the reference network beside PyTorch's; installs the latter in an environment of its own"
 	@echo 'make bench-boards  instructions of the kernels on every emulated core, beside CMSIS-NN; TRIALS random layers of each'
 	@echo '                 kernel are compared with the oracle (now: $(TRIALS))'
+	@echo 'make bench-host  one glyph on this machine, beside LiteRT, ONNX Runtime and tract in an environment of their own'
 	@echo 'make lint        formatting, clippy, documentation'
 
 setup:
@@ -83,6 +84,17 @@ bench-boards:
 	$(kernel_images)
 	cargo bench --package fude-trainer --bench boards -- --trials $(TRIALS) --out $(CURDIR)/runs/bench/boards.json
 
+# As for PyTorch above.
+rivals := $(target_dir)/rivals
+
+$(rivals)/bin/litert-benchmark:
+	python3 -m venv $(rivals)
+	$(rivals)/bin/pip install --quiet ai-edge-litert flatbuffers numpy onnx onnxruntime tract
+
+bench-host: $(rivals)/bin/litert-benchmark
+	cargo bench --package fude-trainer --bench host -- --python $(abspath $(rivals))/bin/python \
+		--out $(CURDIR)/runs/bench/host.json
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
@@ -94,4 +106,4 @@ lint:
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards bench-host lint

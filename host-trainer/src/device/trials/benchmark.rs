@@ -15,7 +15,7 @@ pub const CORES: [&str; 6] = ["m4", "m7", "m33", "m55", "m3", "m0"];
 /// What the whole network is called beside the shapes.
 pub const NETWORK: &str = "net";
 /// Classes of the network: those of ETL9G.
-const CLASSES: usize = 3036;
+pub const CLASSES: usize = 3036;
 /// Shift of the layers with weights, and of the mean: their multipliers follow it.
 const SHIFT: u8 = 40;
 const MEAN_SHIFT: u8 = 36;
