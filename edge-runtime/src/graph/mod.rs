@@ -6,12 +6,14 @@
 
 mod check;
 #[cfg(feature = "std")]
+mod place;
+#[cfg(feature = "std")]
 mod plan;
 mod shape;
 
 pub use check::{LayerError, check};
 #[cfg(feature = "std")]
-pub use plan::{ArenaPlan, plan_arena};
+pub use plan::{ArenaPlan, lifetimes, plan_arena};
 pub use shape::{Cost, ParameterSizes};
 
 use heapless::Vec;

@@ -1,21 +1,21 @@
 //! The memory plan: where in the arena each tensor and the scratch memory live.
 //!
-//! Two tensors may share bytes when they are never alive together. Tensors are placed largest first, each
-//! at the lowest offset that is free over its whole life: the greedy rule that Pisarchyk and Lee (2020,
-//! "Efficient Memory Management for Deep Neural Net Inference") found within a few per cent of the optimum.
-//! The result of an operator that works in place takes the place of its first input when nothing reads that input later.
+//! Two tensors may share bytes when they are never alive together. The result of an operator that works in place takes the
+//! place of its first input when nothing reads that input later.
 
-use core::cmp::Reverse;
+use core::ops::RangeInclusive;
 use std::vec;
 use std::vec::Vec;
 
 use super::Graph;
+use super::place::{Block, lower_bound, place};
 use crate::layout::WeightLayout;
+use crate::limits::MAX_LAYERS;
 
-/// Every tensor starts at a multiple of this, so that vector loads of any instruction set are aligned.
-const TENSOR_ALIGNMENT: usize = 16;
+// A layer is a bit of `Block::layers`.
+const _: () = assert!(MAX_LAYERS <= u64::BITS as usize);
 
-/// What the planner found.
+/// How good a memory plan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArenaPlan {
     /// Bytes of arena.
@@ -24,21 +24,18 @@ pub struct ArenaPlan {
     pub lower_bound: usize,
 }
 
-/// A block of arena and the layers during which it is in use, both ends included.
-struct Block {
-    bytes: usize,
-    first: usize,
-    last: usize,
-    offset: usize,
-}
-
-impl Block {
-    fn alive_with(&self, other: &Self) -> bool {
-        self.first <= other.last && other.first <= self.last
+impl ArenaPlan {
+    /// That of the plan in `graph`, for the kernels of `layout`.
+    ///
+    /// # Panics
+    /// As [`plan_arena`].
+    pub fn of(graph: &Graph, layout: WeightLayout) -> Self {
+        Self { arena_bytes: graph.arena_bytes(), lower_bound: lower_bound(&Blocks::of(graph, layout).blocks) }
     }
 
-    fn alive_during(&self, layer: usize) -> bool {
-        (self.first..=self.last).contains(&layer)
+    /// Whether the arena is within 2 % of the lower bound.
+    pub const fn is_tight(self) -> bool {
+        100 * self.arena_bytes <= 102 * self.lower_bound
     }
 }
 
@@ -49,84 +46,83 @@ impl Block {
 /// # Panics
 /// Where the graph has no tensors, or a layer names one that it does not have.
 pub fn plan_arena(graph: &mut Graph, layout: WeightLayout) -> ArenaPlan {
-    let (mut blocks, block_of) = tensor_blocks(graph, layout);
-    let in_use = |(index, layer)| {
-        let tensors: usize = blocks.iter().filter(|block| block.alive_during(index)).map(|block| block.bytes).sum();
-        tensors + graph.scratch_bytes(layer, layout)
-    };
-    let lower_bound = graph.layers.iter().enumerate().map(in_use).max().unwrap_or(0);
-    let scratch = scratch_block(graph, layout, &mut blocks);
-
+    let Blocks { mut blocks, of_tensor, scratch } = Blocks::of(graph, layout);
     place(&mut blocks);
-    for (tensor, &block) in graph.tensors.iter_mut().zip(&block_of) {
+    for (tensor, &block) in graph.tensors.iter_mut().zip(&of_tensor) {
         tensor.offset = block.map_or(0, |block| blocks[block].offset as u32);
     }
-    graph.scratch = scratch.map_or((0, 0), |(block, bytes)| (blocks[block].offset as u32, bytes as u32));
-    ArenaPlan { arena_bytes: graph.arena_bytes(), lower_bound }
+    graph.scratch = scratch.map_or((0, 0), |block| (blocks[block].offset as u32, blocks[block].bytes as u32));
+    ArenaPlan { arena_bytes: graph.arena_bytes(), lower_bound: lower_bound(&blocks) }
 }
 
-/// One block a tensor, except that a result computed in place shares its input's; and each tensor's block.
-fn tensor_blocks(graph: &Graph, layout: WeightLayout) -> (Vec<Block>, Vec<Option<usize>>) {
-    let mut last_read = vec![0; graph.tensors.len()];
-    for (index, layer) in graph.layers.iter().enumerate() {
-        for id in [Some(layer.input), layer.operator.second_input()].into_iter().flatten() {
-            last_read[usize::from(id)] = index;
-        }
+/// The layers during which each tensor is in use, from the one that writes it, or the first for the input, to the last
+/// that reads it; `None` for a tensor that no layer writes.
+///
+/// # Panics
+/// Where a layer names a tensor that the graph does not have.
+pub fn lifetimes(graph: &Graph) -> Vec<Option<RangeInclusive<usize>>> {
+    let mut lives: Vec<Option<(usize, usize)>> = vec![None; graph.tensors.len()];
+    if let Some(input) = lives.first_mut() {
+        *input = Some((0, 0));
     }
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut block_of = vec![None; graph.tensors.len()];
-    let open = |id: usize, first: usize, last: usize, blocks: &mut Vec<Block>| {
-        blocks.push(Block { bytes: graph.tensors[id].bytes(), first, last, offset: 0 });
-        Some(blocks.len() - 1)
-    };
-    block_of[0] = open(0, 0, last_read[0], &mut blocks);
     for (index, layer) in graph.layers.iter().enumerate() {
-        let (input, output) = (usize::from(layer.input), usize::from(layer.output));
-        // The logits are read after the last layer.
-        let last = if index + 1 == graph.layers.len() { index } else { last_read[output].max(index) };
-        let reuse = graph.works_in_place(layer, layout)
-            && last_read[input] == index
-            && layer.operator.second_input() != Some(layer.input);
-        block_of[output] = match block_of[input] {
-            Some(block) if reuse => {
-                blocks[block].last = last;
-                Some(block)
+        for read in [Some(layer.input), layer.operator.second_input()].into_iter().flatten() {
+            if let Some((_, last)) = &mut lives[usize::from(read)] {
+                *last = index;
             }
-            _ => open(output, index, last, &mut blocks),
+        }
+        lives[usize::from(layer.output)].get_or_insert((index, index)).1 = index;
+    }
+    lives.into_iter().map(|life| life.map(|(first, last)| first..=last)).collect()
+}
+
+/// What has to be placed.
+struct Blocks {
+    blocks: Vec<Block>,
+    /// Each tensor's block.
+    of_tensor: Vec<Option<usize>>,
+    /// The block of the scratch memory.
+    scratch: Option<usize>,
+}
+
+impl Blocks {
+    /// One block a tensor, except that a result computed in place shares its input's, and one for the scratch memory, as
+    /// large as the largest need and in use wherever there is any.
+    fn of(graph: &Graph, layout: WeightLayout) -> Self {
+        let lives = lifetimes(graph);
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut of_tensor = vec![None; graph.tensors.len()];
+        let block = |id: usize| {
+            let layers = lives[id].as_ref().map_or(0, bits);
+            Block { bytes: graph.tensors[id].bytes(), layers, offset: 0 }
         };
-    }
-    (blocks, block_of)
-}
-
-/// The scratch memory is one block, alive from the first to the last layer that needs any.
-fn scratch_block(graph: &Graph, layout: WeightLayout, blocks: &mut Vec<Block>) -> Option<(usize, usize)> {
-    let needs: Vec<usize> = graph.layers.iter().map(|layer| graph.scratch_bytes(layer, layout)).collect();
-    let first = needs.iter().position(|&bytes| bytes > 0)?;
-    let last = needs.iter().rposition(|&bytes| bytes > 0)?;
-    let bytes = needs.into_iter().max()?;
-    blocks.push(Block { bytes, first, last, offset: 0 });
-    Some((blocks.len() - 1, bytes))
-}
-
-fn place(blocks: &mut [Block]) {
-    let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|&index| (Reverse(blocks[index].bytes), blocks[index].first));
-    let mut placed: Vec<usize> = Vec::new();
-    for &index in &order {
-        let mut neighbours: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(|&&other| blocks[other].alive_with(&blocks[index]))
-            .map(|&other| (blocks[other].offset, blocks[other].offset + blocks[other].bytes))
-            .collect();
-        neighbours.sort_unstable();
-        let mut offset = 0;
-        for (start, end) in neighbours {
-            if start >= offset + blocks[index].bytes {
-                break;
+        blocks.push(block(0));
+        of_tensor[0] = Some(0);
+        for (index, layer) in graph.layers.iter().enumerate() {
+            let (input, output) = (usize::from(layer.input), usize::from(layer.output));
+            if of_tensor[output].is_some() {
+                continue; // written before
             }
-            offset = offset.max(end.next_multiple_of(TENSOR_ALIGNMENT));
+            let reuse = graph.works_in_place(layer, layout)
+                && lives[input].as_ref().is_some_and(|life| *life.end() == index)
+                && layer.operator.second_input() != Some(layer.input);
+            let shared = of_tensor[input].filter(|_| reuse);
+            match shared {
+                Some(shared) => blocks[shared].layers |= block(output).layers,
+                None => blocks.push(block(output)),
+            }
+            of_tensor[output] = shared.or(Some(blocks.len() - 1));
         }
-        blocks[index].offset = offset;
-        placed.push(index);
+        let needs: Vec<usize> = graph.layers.iter().map(|layer| graph.scratch_bytes(layer, layout)).collect();
+        let bytes = needs.iter().copied().max().unwrap_or(0);
+        let layers = (0..).zip(&needs).fold(0, |layers, (index, &need)| layers | u64::from(need > 0) << index);
+        let scratch = (bytes > 0).then_some(blocks.len());
+        blocks.extend(scratch.map(|_| Block { bytes, layers, offset: 0 }));
+        Self { blocks, of_tensor, scratch }
     }
+}
+
+/// A bit for each layer of a life.
+fn bits(life: &RangeInclusive<usize>) -> u64 {
+    (u64::MAX >> (u64::BITS as usize - 1 - (life.end() - life.start()))) << life.start()
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use fude_runtime::package::PackageError;
+use fude_runtime::graph::ArenaPlan;
+use fude_runtime::layout::WeightLayout;
+use fude_runtime::package::{AlignedBytes, Package, PackageError, repack};
 use fude_runtime::recognizer::Recognizer;
 use fude_trainer::files::FileError;
 use fude_trainer::model::Preset;
@@ -10,7 +12,7 @@ use fude_trainer::package::{PackageFile, PackingError, pack};
 use fude_trainer::train::{Checkpoint, RunInfo, Stage};
 
 use crate::fude::fude;
-use crate::networks::{CLASSES, observed_network, random_glyphs, run_info};
+use crate::networks::{CLASSES, PRESETS, observed_network, random_glyphs, run_info};
 use crate::trained::trained;
 
 fn checkpoint(stage: Stage, change: impl Fn(&mut RunInfo)) -> Checkpoint {
@@ -129,5 +131,18 @@ fn a_package_that_is_not_there_is_named() {
     for path in [absent, copy.path("glyphs")] {
         let path = path.display().to_string();
         fude(["inspect", &path]).assert_fails_naming(&[&path, "cannot be read"]);
+    }
+}
+
+#[test]
+fn the_arena_of_every_preset_is_within_two_per_cent_of_the_least() {
+    for preset in PRESETS {
+        let network = observed_network(preset.architecture(CLASSES), 1);
+        let portable = pack(&Checkpoint { info: run_info(preset, QAT), stage: QAT, network }, &[], None).unwrap();
+        for layout in WeightLayout::ALL {
+            let bytes = AlignedBytes::copy_of(&repack(&portable, layout).unwrap());
+            let plan = ArenaPlan::of(Package::for_any_target(bytes.as_slice()).unwrap().graph(), layout);
+            assert!(plan.is_tight(), "{preset:?} for {layout:?}: {plan:?}");
+        }
     }
 }
