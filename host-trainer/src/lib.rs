@@ -15,6 +15,8 @@
 //! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`report`]: a page about a run, its parts, and runs held against each other.
+//! - [`profile`]: where a recognition's instructions or its time go.
+//! - [`plot`]: what charts look like.
 //! - [`device`]: boards, emulators and the device link.
 //! - [`simulate`]: a board's application in a window of this machine.
 //! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
@@ -37,6 +39,8 @@ pub mod model;
 pub mod numbers;
 pub mod operators;
 pub mod package;
+pub mod plot;
+pub mod profile;
 pub mod quantize;
 pub mod report;
 pub mod simulate;

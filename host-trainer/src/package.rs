@@ -77,6 +77,8 @@ pub struct PackageFile {
     /// The same model for the kernels of this machine, where the file is for others.
     for_this_machine: Option<AlignedBytes>,
     path: PathBuf,
+    /// Whether the file at `path` holds the bytes.
+    is_on_disk: bool,
 }
 
 impl PackageFile {
@@ -85,7 +87,7 @@ impl PackageFile {
     /// # Errors
     /// Where the file cannot be read or is refused.
     pub fn read(path: &Path) -> Result<Self, PackingError> {
-        Self::new(&files::read(path)?, path)
+        Ok(Self { is_on_disk: true, ..Self::new(&files::read(path)?, path)? })
     }
 
     /// Checks the bytes of a package; `path` is what errors call it.
@@ -93,7 +95,8 @@ impl PackageFile {
     /// # Errors
     /// Where it is refused.
     pub fn new(bytes: &[u8], path: &Path) -> Result<Self, PackingError> {
-        let mut file = Self { bytes: AlignedBytes::copy_of(bytes), for_this_machine: None, path: path.to_owned() };
+        let bytes = AlignedBytes::copy_of(bytes);
+        let mut file = Self { bytes, for_this_machine: None, path: path.to_owned(), is_on_disk: false };
         if !arch::runs(file.as_stored()?.header().layout) {
             file.for_this_machine = Some(AlignedBytes::copy_of(&file.repacked(arch::preferred())?));
         }
@@ -137,7 +140,7 @@ impl PackageFile {
     /// Where the layout cannot hold the weights or the file cannot be written.
     pub fn laid_out(&self, layout: WeightLayout) -> Result<LaidOut, PackingError> {
         let stored = self.as_stored()?;
-        if stored.header().layout == layout {
+        if self.is_on_disk && stored.header().layout == layout {
             return Ok(LaidOut { model: ModelId::of(&stored), path: self.path.clone(), _folder: None });
         }
         let folder = tempfile::tempdir().map_err(|source| FileError::Write { path: env::temp_dir(), source })?;

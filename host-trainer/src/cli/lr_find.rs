@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use fude_runtime::package::Preprocessing;
-use plotters::prelude::{
-    ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, SVGBackend, WHITE,
-};
+use plotters::prelude::{ChartBuilder, IntoLogRange, LineSeries, PathElement};
 use plotters::style::Color;
 use serde::Serialize;
 
@@ -19,6 +17,7 @@ use super::{CliError, Outcome};
 use crate::dataset::Distortion;
 use crate::files::write_atomically;
 use crate::model::Network;
+use crate::plot::{BLUE, GREY, ORANGE, PAPER, PlotError, svg};
 use crate::train::{
     BatchStream, ComputeChoice, RATES, RangeTest, RatePoint, TrainConfig, TrainError, compute_device, range_test,
     set_learning_rate,
@@ -26,9 +25,6 @@ use crate::train::{
 
 /// Size of the plot, in pixels.
 const PLOT: (u32, u32) = (720, 400);
-const GREY: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
-const BLUE: RGBColor = RGBColor(0x1f, 0x5f, 0xbf);
-const ORANGE: RGBColor = RGBColor(0xc2, 0x57, 0x1a);
 
 /// Find a learning rate: train while it rises from 1e-7 to 10, and see where the loss falls fastest.
 #[derive(Debug, Args)]
@@ -120,7 +116,7 @@ fn test(arguments: &LrFindArguments, config: &TrainConfig) -> Result<RangeTest, 
 }
 
 /// Loss over rate as an SVG document: every batch's, their mean, and the suggestion.
-fn plot(test: &RangeTest) -> Result<String, CliError> {
+fn plot(test: &RangeTest) -> Result<String, PlotError> {
     let points = test.points();
     let first = points.first().map_or(1.0, |point| point.mean);
     let lowest = points.iter().map(|point| point.mean).fold(first, f64::min);
@@ -130,13 +126,10 @@ fn plot(test: &RangeTest) -> Result<String, CliError> {
         let pairs = points.iter().map(move |point| (point.rate, value(point)));
         pairs.take_while(move |&(_, loss)| loss <= high).collect::<Vec<_>>()
     };
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, PLOT).into_drawing_area();
-        area.fill(&WHITE)?;
+    svg(PLOT, |area| {
         let suggestion = test.suggestion().map_or("none".to_owned(), |rate| format!("{rate:e}"));
         let caption = format!("Loss of each batch (grey), its mean (blue), suggestion {suggestion} (orange)");
-        let mut chart = ChartBuilder::on(&area)
+        let mut chart = ChartBuilder::on(area)
             .caption(caption, ("sans-serif", 16))
             .margin(12)
             .x_label_area_size(40)
@@ -147,16 +140,15 @@ fn plot(test: &RangeTest) -> Result<String, CliError> {
             .x_desc("learning rate")
             .y_desc("loss")
             .x_label_formatter(&|rate| format!("{rate:.0e}"))
-            .light_line_style(WHITE)
+            .light_line_style(PAPER)
             .draw()?;
         chart.draw_series(LineSeries::new(shown(|point| point.loss.max(0.0)), GREY))?;
         chart.draw_series(LineSeries::new(shown(|point| point.mean), BLUE.stroke_width(2)))?;
         if let Some(rate) = test.suggestion() {
             chart.draw_series([PathElement::new([(rate, low), (rate, high)], ORANGE.stroke_width(2))])?;
         }
-        area.present()?;
-    }
-    Ok(svg)
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod export;
 mod inspect;
 mod lr_find;
 mod outcome;
+mod profile;
 mod progress;
 mod qat;
 mod quickstart;
@@ -61,6 +62,7 @@ enum Command {
     Repack(repack::RepackArguments),
     Inspect(inspect::InspectArguments),
     Recognize(recognize::RecognizeArguments),
+    Profile(profile::ProfileArguments),
     Verify(verify::VerifyArguments),
     Run(run::RunArguments),
     Simulate(simulate::SimulateArguments),
@@ -84,6 +86,7 @@ impl Cli {
             Command::Repack(arguments) => repack::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Recognize(arguments) => recognize::run(&arguments),
+            Command::Profile(arguments) => profile::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),

@@ -1,16 +1,12 @@
 //! Curves over the epochs of a run, as SVG.
 
-use plotters::coord::Shift;
-use plotters::prelude::{
-    ChartBuilder, Circle, DrawingArea, EmptyElement, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor,
-    Rectangle, SVGBackend, Text, TextStyle,
-};
+use plotters::prelude::{ChartBuilder, Circle, EmptyElement, LineSeries, PathElement, RGBColor, Text};
 use plotters::style::Color;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::HPos;
 
-use super::ReportError;
 use super::history::{History, HistoryEpoch};
 use super::metrics::{Form, Metrics};
+use crate::plot::{self, Area, BLUE, GREEN, GRID, INK, ORANGE, PAPER, PlotError, svg, text};
 
 /// Size in pixels; narrow, so that the lettering stays legible where a telephone scales the chart down.
 const SIZE: (u32, u32) = (440, 300);
@@ -18,17 +14,6 @@ const SIZE: (u32, u32) = (440, 300);
 const LEGEND: u32 = 30;
 /// Width of the lettering left of the values' axis: that of "100.00 %".
 const LETTERING_LEFT: u32 = 76;
-/// plotters takes a font's size to be 1.24² times what it writes into the SVG.
-const LETTERING: f64 = 14.0 * 1.24;
-
-const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-const BLUE: RGBColor = RGBColor(0x1f, 0x5f, 0xbf);
-const ORANGE: RGBColor = RGBColor(0xc2, 0x57, 0x1a);
-const GREEN: RGBColor = RGBColor(0x2e, 0x7d, 0x4f);
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One curve: epochs counted through both stages, from 1, and values.
 struct Series {
@@ -58,8 +43,8 @@ struct Chart {
 /// The chart of training loss, and of validation loss where it was measured.
 ///
 /// # Errors
-/// [`ReportError::Chart`] where it cannot be drawn.
-pub fn loss(history: &History) -> Result<String, ReportError> {
+/// [`PlotError`] where it cannot be drawn.
+pub fn loss(history: &History) -> Result<String, PlotError> {
     let series = vec![
         Series { name: "training loss", colour: BLUE, points: points(history, |epoch| epoch.loss) },
         Series { name: "validation loss", colour: ORANGE, points: points(history, |epoch| epoch.validation_loss) },
@@ -70,8 +55,8 @@ pub fn loss(history: &History) -> Result<String, ReportError> {
 /// The chart of the learning rate at the end of each epoch.
 ///
 /// # Errors
-/// [`ReportError::Chart`] where it cannot be drawn.
-pub fn learning_rate(history: &History) -> Result<String, ReportError> {
+/// [`PlotError`] where it cannot be drawn.
+pub fn learning_rate(history: &History) -> Result<String, PlotError> {
     let points = points(history, |epoch| epoch.learning_rate);
     Chart::of(history, Quantity::Rate, vec![Series { name: "learning rate", colour: BLUE, points }]).draw()
 }
@@ -79,8 +64,8 @@ pub fn learning_rate(history: &History) -> Result<String, ReportError> {
 /// The chart of validation accuracy where it was measured, and of what the report measured at the end of the stages.
 ///
 /// # Errors
-/// [`ReportError::Chart`] where it cannot be drawn.
-pub fn accuracy(metrics: &Metrics) -> Result<String, ReportError> {
+/// [`PlotError`] where it cannot be drawn.
+pub fn accuracy(metrics: &Metrics) -> Result<String, PlotError> {
     let history = &metrics.training.history;
     let (float, all) = (history.float_epochs() as i32, history.epochs.len() as i32);
     let measured = |form: Form, epoch: i32| metrics.form(form).map(|form| (epoch, form.top1)).into_iter().collect();
@@ -105,26 +90,23 @@ impl Chart {
     }
 
     /// The chart as an SVG document.
-    fn draw(&self) -> Result<String, ReportError> {
-        let mut svg = String::new();
-        self.draw_into(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area())
-            .map_err(|error| ReportError::Chart(error.to_string()))?;
-        Ok(svg)
+    fn draw(&self) -> Result<String, PlotError> {
+        svg(SIZE, |area| self.draw_into(area))
     }
 
     fn draw_into(&self, area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
-        area.fill(&PAPER)?;
-        let (legend, plot) = area.split_vertically(LEGEND);
+        let (legend, curves) = area.split_vertically(LEGEND);
         if self.series.is_empty() {
             let middle = (SIZE.0 as i32 / 2, (SIZE.1 - LEGEND) as i32 / 2);
-            plot.draw(&Text::new("not recorded in this run", middle, text(HPos::Center)))?;
-            return Ok(area.present()?);
+            curves.draw(&Text::new("not recorded in this run", middle, text(HPos::Center)))?;
+            return Ok(());
         }
-        self.draw_legend(&legend)?;
+        let names = self.series.iter().map(|series| (series.name, series.colour));
+        plot::legend(&legend, (LETTERING_LEFT as i32, LEGEND as i32 / 2 + 2), names)?;
 
         let (low, high) = self.bounds();
         let (float, end) = self.stages;
-        let mut chart = ChartBuilder::on(&plot)
+        let mut chart = ChartBuilder::on(&curves)
             .margin_right(16)
             .margin_top(6)
             .x_label_area_size(44)
@@ -155,18 +137,6 @@ impl Chart {
             chart.draw_series(LineSeries::new(series.points.iter().copied(), series.colour.stroke_width(2)))?;
             chart.draw_series(series.points.iter().map(|&point| Circle::new(point, 3, series.colour.filled())))?;
         }
-        Ok(area.present()?)
-    }
-
-    /// Names of the curves, side by side.
-    fn draw_legend(&self, area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
-        let mut x = LETTERING_LEFT as i32;
-        let middle = LEGEND as i32 / 2 + 2;
-        for series in &self.series {
-            area.draw(&Rectangle::new([(x, middle - 2), (x + 12, middle + 2)], series.colour.filled()))?;
-            area.draw(&Text::new(series.name, (x + 17, middle), text(HPos::Left)))?;
-            x += 36 + 7 * series.name.len() as i32;
-        }
         Ok(())
     }
 
@@ -193,10 +163,6 @@ impl Chart {
             Quantity::Amount => format!("{value:.2}"),
         }
     }
-}
-
-fn text(position: HPos) -> TextStyle<'static> {
-    ("sans-serif", LETTERING).into_font().color(&INK).pos(Pos::new(position, VPos::Center))
 }
 
 #[cfg(test)]

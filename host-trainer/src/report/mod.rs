@@ -31,6 +31,7 @@ use crate::dataset::Glyph;
 use crate::files::{FileError, write_atomically};
 use crate::label_font::LabelFont;
 use crate::package::PackingError;
+use crate::plot::PlotError;
 use crate::train::RunFolderError;
 use confusion::ConfusionMatrix;
 pub use history::{History, HistoryEpoch};
@@ -63,8 +64,8 @@ pub enum ReportError {
     #[error("{0}: no sample has a label; a report needs labelled data")]
     NoLabels(String),
     /// A chart cannot be drawn.
-    #[error("a chart cannot be drawn: {0}")]
-    Chart(String),
+    #[error(transparent)]
+    Chart(#[from] PlotError),
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded: {0}")]
     Picture(String),
