@@ -15,10 +15,12 @@
 //! - [`label_font`]: labels as bitmaps for displays.
 //! - [`evaluate`]: accuracy of a network or of a package, the latter by the device's own kernels.
 //! - [`report`]: a page about a run, its parts, and runs held against each other.
+//! - [`memory`]: which tensors lie where in the arena, and when.
 //! - [`profile`]: where a recognition's instructions or its time go.
 //! - [`plot`]: what charts look like.
 //! - [`device`]: boards, emulators and the device link.
 //! - [`simulate`]: a board's application in a window of this machine.
+//! - [`budget`]: what a package may take of a board.
 //! - [`doctor`] and [`machine`]: what is installed, and the remedy for what is not.
 //! - [`verify`]: boards held against the host, byte for byte.
 //! - [`cli`]: one file a subcommand of `fude`.
@@ -26,6 +28,7 @@
 #![recursion_limit = "256"]
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod card;
 pub mod cli;
 pub mod dataset;
@@ -35,6 +38,7 @@ pub mod evaluate;
 pub mod files;
 pub mod label_font;
 pub mod machine;
+pub mod memory;
 pub mod model;
 pub mod numbers;
 pub mod operators;

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::data::{DataArguments, Part};
 use super::outcome::{grouped, rows};
 use super::progress::say;
-use super::repack::parse_layout;
+use super::repack::LayoutArguments;
 use super::{CliError, Outcome};
+use crate::budget;
 use crate::evaluate::image_of;
 use crate::files::write_atomically;
 use crate::label_font::{DEFAULT_FACE, LabelFont};
@@ -27,7 +28,11 @@ const GOLDEN_VECTORS: usize = 4;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fude export runs/kanji --out kanji.fude
-  fude export runs/kanji --out kanji.fude --data folder:my-glyphs --label-font ipaexg.ttf")]
+  fude export runs/kanji --out kanji-m4.fude --board qemu-m4
+  fude export runs/kanji --out kanji.fude --data folder:my-glyphs --label-font ipaexg.ttf
+
+Weights are laid out for portable kernels unless others are named; `fude repack` changes it later. A package for a board
+that has no memory or budget for it is not written: exit status 1.")]
 pub struct ExportArguments {
     /// Folder that `fude train` and `fude qat` wrote.
     #[arg(value_name = "RUN")]
@@ -41,9 +46,9 @@ pub struct ExportArguments {
     /// Font of the labels on a board's display: `installed` is GNU Unifont, `none` leaves the labels' bitmaps out.
     #[arg(long, value_name = "FILE|installed|none", default_value = "installed")]
     pub label_font: LabelFontChoice,
-    /// The kernels that the weights are laid out for; `fude repack` changes it later.
-    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout, default_value = "portable")]
-    pub layout: WeightLayout,
+    /// For which kernels; portable ones where none are named.
+    #[command(flatten)]
+    pub layout: LayoutArguments,
 }
 
 /// Which font labels are drawn in.
@@ -122,10 +127,15 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
         .take(GOLDEN_VECTORS)
         .map(|sample| Ok(image_to_input(&image_of(&sample.glyph)?, info.preprocessing, info.preset.side())))
         .collect();
+    let board = arguments.layout.board()?;
+    let layout = arguments.layout.layout(board.as_ref()).unwrap_or(WeightLayout::Portable);
     let packed = PackageFile::new(&pack(&checkpoint, &golden?, label_font.as_ref())?, &arguments.out)?;
-    write_atomically(&arguments.out, &packed.repacked(arguments.layout)?)?;
-
-    let file = PackageFile::read(&arguments.out)?;
+    let bytes = packed.repacked(layout)?;
+    let file = PackageFile::new(&bytes, &arguments.out)?;
+    if let Some(board) = &board {
+        budget::check(board, None, &file)?;
+    }
+    write_atomically(&arguments.out, &bytes)?;
     let package = file.as_stored()?;
     Ok(Exported {
         package: arguments.out.clone(),

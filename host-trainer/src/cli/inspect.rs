@@ -7,17 +7,32 @@ use serde::Serialize;
 
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
+use crate::budget::{self, Limit};
+use crate::device::board::{Board, Status};
+use crate::files::write_atomically;
+use crate::memory::{MemoryPlan, drawing, picture};
 use crate::package::{PackageFile, count_label_bitmaps};
 
 /// Show what is in a package.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fude inspect models/quickstart.fude
-  fude inspect models/quickstart.fude --json")]
+  fude inspect models/quickstart.fude --json
+  fude inspect models/quickstart.fude --plot memory.svg
+  fude inspect models/quickstart.fude --board qemu-m4
+
+Exit status 1 where the package is more than the board named has memory or a budget for.")]
 pub struct InspectArguments {
     /// The package.
     #[arg(value_name = "PACKAGE")]
     pub package: PathBuf,
+    /// A board's name, or a folder with a board.toml of your own: show the package as it is laid out for it, and what it
+    /// takes of its memory and its budget.
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub board: Option<String>,
+    /// Draw the memory plan: layers across, addresses upwards.
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,6 +49,17 @@ struct Inspection {
     golden_vectors: usize,
     label_bitmaps: usize,
     layers: Vec<LayerRow>,
+    memory: MemoryPlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<OnBoard>,
+}
+
+/// What the package takes of a board.
+#[derive(Debug, Serialize)]
+struct OnBoard {
+    name: String,
+    status: Status,
+    limits: Vec<Limit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +73,14 @@ struct LayerRow {
 
 /// Runs the subcommand.
 pub fn run(arguments: &InspectArguments) -> Result<Outcome, CliError> {
-    let file = PackageFile::read(&arguments.package)?;
+    let mut file = PackageFile::read(&arguments.package)?;
+    let mut on_board = None;
+    if let Some(name) = &arguments.board {
+        let board = Board::find(name)?;
+        file = PackageFile::new(&file.repacked(board.weights)?, &arguments.package)?;
+        on_board =
+            Some(OnBoard { limits: budget::check(&board, None, &file)?, name: board.name, status: board.status });
+    }
     let package = file.as_stored()?;
     let graph = package.graph();
     let total = graph.total_cost();
@@ -75,7 +108,12 @@ pub fn run(arguments: &InspectArguments) -> Result<Outcome, CliError> {
         golden_vectors: package.golden().count(),
         label_bitmaps: count_label_bitmaps(&package),
         layers: layers.collect(),
+        memory: MemoryPlan::of(&package),
+        board: on_board,
     };
+    if let Some(path) = &arguments.plot {
+        write_atomically(path, picture(&inspection.memory, &inspection.name)?.as_bytes())?;
+    }
     let text = text(&inspection, &package.labels().take(40).collect::<Vec<_>>());
     Outcome::new(&inspection, text)
 }
@@ -86,7 +124,7 @@ fn text(inspection: &Inspection, labels: &[&str]) -> String {
         ("model", format!("{} ({})", inspection.name, inspection.model_id)),
         ("package bytes", grouped(inspection.package_bytes as u64)),
         ("weights for", inspection.weight_layout.to_owned()),
-        ("arena bytes", grouped(inspection.arena_bytes as u64)),
+        ("arena bytes", arena(&inspection.memory)),
         ("MACs", grouped(inspection.macs)),
         ("parameters", grouped(inspection.parameters)),
         ("input", format!("{}×{}", inspection.input[0], inspection.input[1])),
@@ -109,5 +147,22 @@ fn text(inspection: &Inspection, labels: &[&str]) -> String {
             grouped(layer.arena_offset.into())
         ));
     }
+    text.push_str(&format!("\n{}", drawing(&inspection.memory)));
+    if let Some(OnBoard { name, status, limits }) = &inspection.board {
+        text.push_str(&format!("\non {name} ({status})\n"));
+        for Limit { what, taken, most, key, .. } in limits {
+            text.push_str(&format!("  {} {what} of {} (`{key}`)\n", grouped(*taken), grouped(*most)));
+        }
+    }
     text
+}
+
+/// The arena's size beside the least that any plan could have.
+fn arena(memory: &MemoryPlan) -> String {
+    let (bytes, least) = (grouped(memory.arena_bytes as u64), grouped(memory.lower_bound as u64));
+    match memory.within_two_per_cent {
+        _ if memory.arena_bytes == memory.lower_bound => format!("{bytes}, the least there can be"),
+        true => format!("{bytes}, within 2 % of {least}, below which no plan comes"),
+        false => format!("{bytes}; no plan comes below {least}: `fude repack` plans it again"),
+    }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::set_measured_hash;
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +16,7 @@ use super::outcome::{grouped, percent, rows};
 use super::progress::say;
 use super::qat::{QatArguments, qat};
 use super::recipe::{RecipeArguments, StageArguments};
+use super::repack::LayoutArguments;
 use super::stage::SittingArguments;
 use super::train::{TrainArguments, train};
 use super::verify::{VerifyArguments, verify};
@@ -151,7 +151,7 @@ pub fn run(arguments: &QuickstartArguments) -> Result<Outcome, CliError> {
         out: package.clone(),
         data: training,
         label_font,
-        layout: WeightLayout::Portable,
+        layout: LayoutArguments::default(),
     };
     let exported = timed(&mut seconds.export, || export(&export_arguments))?;
     say("4/5  evaluating float, fake-quantised and INT8");

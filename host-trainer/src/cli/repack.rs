@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
-use crate::device::board::Board;
+use crate::device::board::{Board, BoardError};
 use crate::files::write_atomically;
 use crate::package::PackageFile;
 
 /// Lay a package's weights out for the kernels of another instruction set.
 #[derive(Debug, Args)]
-#[command(after_help = "Weights are as many bytes in every layout, and answers are the same to the bit.
+#[command(mut_group("LayoutArguments", |group| group.required(true)), after_help = "Weights are as many bytes in every layout, and answers are the same to the bit.
 
 Examples:
   fude repack kanji.fude --board qemu-m4 --out kanji-m4.fude
@@ -32,19 +32,34 @@ pub struct RepackArguments {
 }
 
 /// Which layout, by its own name or by a board's.
-#[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
+#[derive(Debug, Clone, Default, Args)]
+#[group(multiple = false)]
 pub struct LayoutArguments {
-    /// The layout.
+    /// The kernels that the weights are laid out for.
     #[arg(long, value_name = "LAYOUT", value_parser = parse_layout)]
     pub layout: Option<WeightLayout>,
-    /// The board whose kernels are to run it: a built-in name or a folder with a `board.toml`.
-    #[arg(long = "board", value_name = "NAME")]
+    /// The board for whose kernels they are: a built-in name or a folder with a `board.toml`.
+    #[arg(long = "board", value_name = "NAME|FOLDER")]
     pub layout_board: Option<String>,
 }
 
+impl LayoutArguments {
+    /// The board, if one is named.
+    ///
+    /// # Errors
+    /// Where there is no such board.
+    pub fn board(&self) -> Result<Option<Board>, BoardError> {
+        self.layout_board.as_deref().map(Board::find).transpose()
+    }
+
+    /// The layout that is named, or that of `board`, which is what [`Self::board`] found.
+    pub fn layout(&self, board: Option<&Board>) -> Option<WeightLayout> {
+        self.layout.or(board.map(|board| board.weights))
+    }
+}
+
 /// The layout of a name.
-pub fn parse_layout(name: &str) -> Result<WeightLayout, String> {
+fn parse_layout(name: &str) -> Result<WeightLayout, String> {
     let names = WeightLayout::ALL.map(WeightLayout::name).join(", ");
     WeightLayout::from_name(name).ok_or_else(|| format!("there are {names}"))
 }
@@ -60,11 +75,8 @@ struct Repacked {
 
 /// Runs the subcommand.
 pub fn run(arguments: &RepackArguments) -> Result<Outcome, CliError> {
-    let layout = match (&arguments.layout.layout, &arguments.layout.layout_board) {
-        (Some(layout), _) => *layout,
-        (None, Some(board)) => Board::find(board)?.weights,
-        (None, None) => return Err("give --layout or --board".into()),
-    };
+    let board = arguments.layout.board()?;
+    let layout = arguments.layout.layout(board.as_ref()).ok_or("give --layout or --board")?;
     let file = PackageFile::read(&arguments.package)?;
     write_atomically(&arguments.out, &file.repacked(layout)?)?;
     let written = PackageFile::read(&arguments.out)?;

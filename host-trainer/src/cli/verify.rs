@@ -22,7 +22,7 @@ use crate::verify::{BoardOutcome, BoardReport, Comparison, Target, Verification,
   fude verify digits.fude --board qemu-m4,qemu-m33 --data idx:train-images-idx3-ubyte.gz --hold-back 10000
 
 Exit status 1 where a single byte differs, or where a board could not be asked. A board that is too small for the
-package counts as such only when it is named; `all` passes it over.")]
+package, by its memory or the budget in its board.toml, counts as such only when it is named; `all` passes it over.")]
 pub struct VerifyArguments {
     /// The package.
     #[arg(value_name = "PACKAGE")]

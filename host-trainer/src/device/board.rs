@@ -27,6 +27,9 @@ pub struct Board {
     pub weights: WeightLayout,
     /// Where things lie; `None` under an operating system, which places the program itself.
     pub memory: Option<Memory>,
+    /// The most that a package may take of it.
+    #[serde(default)]
+    pub budget: Budget,
     /// The line to the host.
     pub serial: Serial,
     /// What [`ticks`](fude_firmware::link::message::Recognition::ticks) are.
@@ -102,6 +105,18 @@ pub struct Counter {
     /// What a tick is. An emulated board's time says nothing and is never shown.
     #[serde(flatten)]
     pub tick: Tick,
+}
+
+/// The table `[budget]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Most bytes of firmware and package together.
+    pub flash: Option<u64>,
+    /// Most bytes of arena.
+    pub arena: Option<u64>,
+    /// Most instructions of recognising one glyph, on a board that counts them.
+    pub instructions: Option<u64>,
 }
 
 /// The emulator's command line.
@@ -218,6 +233,20 @@ mod tests {
         assert_eq!((board.counts_instructions(), board.instructions(3)), (true, Some(120)));
         board.counter.tick = Tick::Nanoseconds(40);
         assert_eq!((board.counts_instructions(), board.instructions(3)), (false, None));
+    }
+
+    #[test]
+    fn a_budget_is_read_and_a_mistake_in_it_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, text) = fude_boards::BUILT_IN[0];
+        let own = |budget: &str| {
+            fs::write(folder.path().join("board.toml"), format!("{text}\n[budget]\n{budget}\n")).unwrap();
+            Board::find(folder.path().to_str().unwrap())
+        };
+        let board = own("flash = 1_000\narena = 0x10\ninstructions = 7").unwrap();
+        assert_eq!(board.budget, Budget { flash: Some(1000), arena: Some(16), instructions: Some(7) });
+        let typo = own("arenas = 16").unwrap_err().to_string();
+        assert!(typo.contains("board.toml") && typo.contains("arenas"), "{typo}");
     }
 
     #[test]

@@ -136,6 +136,11 @@ fn a_small_board_says_what_it_cannot_do() {
     let refused = device.recognize(image(33, &drawing(33, 7))).unwrap_err();
     assert!(matches!(refused, DeviceError::Link(LinkError::ImageTooLarge { max_pixels: 1024, .. })), "{refused}");
 
+    // Its description names the arena that its firmware has.
+    let arena = Board::find("qemu-microbit").unwrap().budget.arena.unwrap();
+    let log = device.log().unwrap();
+    assert!(log.iter().any(|line| line.text.contains(&format!("of {arena} bytes"))), "{log:?}");
+
     // The model has 27 layers, and this board's runtime room for 16.
     let (board, firmware) = built_in("qemu-microbit");
     let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/quickstart.fude");

@@ -13,6 +13,7 @@ use fude_runtime::limits::MAX_TOP_K;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::budget::{self, BudgetError};
 use crate::dataset::Glyph;
 use crate::device::board::{Board, Status};
 use crate::device::emulator::EmulatorError;
@@ -58,7 +59,7 @@ pub struct BoardReport {
 pub enum BoardOutcome {
     /// The board answered for every glyph.
     Compared(Comparison),
-    /// The package, or a picture, is more than the board has room for.
+    /// The package, or a picture, is more than the board has room for, or a budget.
     TooSmall {
         /// What there is too little of, in the board's own words where it has any.
         too_small: String,
@@ -111,6 +112,21 @@ pub struct Target<'a> {
     pub firmware: &'a Firmware,
 }
 
+impl Target<'_> {
+    /// Whether the board may run `package`, by its memory and its budget; else what came of it.
+    fn admits(&self, package: &PackageFile) -> Result<(), BoardOutcome> {
+        let check = || {
+            let laid_out = PackageFile::new(&package.repacked(self.board.weights)?, package.path())?;
+            budget::check(self.board, Some(self.firmware.path()), &laid_out)
+        };
+        match check() {
+            Ok(_) => Ok(()),
+            Err(error @ BudgetError::Broken { .. }) => Err(BoardOutcome::TooSmall { too_small: error.to_string() }),
+            Err(error) => Err(BoardOutcome::Failed { error: error.to_string() }),
+        }
+    }
+}
+
 /// Recognises every glyph of `set` on the host and on each of `targets`; calls `progress` once a glyph and board.
 ///
 /// # Errors
@@ -122,16 +138,23 @@ pub fn verify(
     progress: impl Fn() + Sync,
 ) -> Result<Verification, PackingError> {
     let host = host::recognize_all(package, &set.glyphs)?;
+    let admitted: Vec<Result<(), BoardOutcome>> = targets.iter().map(|target| target.admits(package)).collect();
+    let running: Vec<Target<'_>> =
+        targets.iter().zip(&admitted).filter(|(_, admitted)| admitted.is_ok()).map(|(target, _)| *target).collect();
     let laid_out: Result<Vec<LaidOut>, _> =
-        targets.iter().map(|target| package.laid_out(target.board.weights)).collect();
-    let work = Work { targets, packages: &laid_out?, glyphs: &set.glyphs, host: &host, progress: &progress };
+        running.iter().map(|target| package.laid_out(target.board.weights)).collect();
+    let work = Work { targets: &running, packages: &laid_out?, glyphs: &set.glyphs, host: &host, progress: &progress };
     let mut parts = work.run();
-    let boards = targets.iter().enumerate().map(|(index, target)| {
-        let parts = parts.extract_if(.., |part| part.job.target == index).collect();
-        let outcome = match summarise(target.board, parts, set) {
-            Ok(comparison) => BoardOutcome::Compared(comparison),
-            Err(error) => outcome_of(error),
-        };
+    let mut next = 0..;
+    let boards = targets.iter().zip(admitted).map(|(target, admitted)| {
+        let outcome = admitted.err().unwrap_or_else(|| {
+            let index = next.next();
+            let parts = parts.extract_if(.., |part| Some(part.job.target) == index).collect();
+            match summarise(target.board, parts, set) {
+                Ok(comparison) => BoardOutcome::Compared(comparison),
+                Err(error) => outcome_of(error),
+            }
+        });
         BoardReport { board: target.board.name.clone(), status: target.board.status, outcome }
     });
     Ok(Verification {

@@ -6,6 +6,7 @@
 #![recursion_limit = "256"]
 
 mod bad_input;
+mod budgets;
 mod cli;
 mod data_tools;
 mod emulated_board;
