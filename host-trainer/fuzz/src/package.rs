@@ -1,6 +1,7 @@
 //! Packages: the door, and behind it everything that runs.
 
 use fude_runtime::graph::{ElementType, Graph, Operator, plan_arena};
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::{AlignedBytes, Fit, LabelBitmap, Package, PackageError};
 
 use crate::exercise::exercise;
@@ -100,7 +101,7 @@ fn mutated_model(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
         }
     }
     if must_be_planned && can_be_planned(&model.graph) {
-        plan_arena(&mut model.graph);
+        plan_arena(&mut model.graph, WeightLayout::Portable);
     }
     let mut manifest = package.manifest().clone();
     if random.between(0, 7) == 0 {

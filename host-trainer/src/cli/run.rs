@@ -179,7 +179,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use fude_runtime::package::CRC32;
+    use fude_runtime::package::{CRC32, repack};
 
     use super::*;
     use crate::dataset::write_png;
@@ -237,9 +237,15 @@ mod tests {
     fn the_labels_of_another_model_are_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let mut arguments = arguments(folder.path(), PACKAGE);
-        let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/quickstart.fude");
+        let quickstart = folder.path().join("quickstart.fude");
+        let bytes = include_bytes!("../../../models/quickstart.fude");
+        fs::write(&quickstart, repack(bytes, Board::find("qemu-m4").unwrap().weights).unwrap()).unwrap();
         let (_, description) = fude_boards::BUILT_IN.iter().find(|(name, _)| *name == "qemu-m4").unwrap();
-        fs::write(folder.path().join("board.toml"), description.replace("{package}", quickstart)).unwrap();
+        fs::write(
+            folder.path().join("board.toml"),
+            description.replace("{package}", &quickstart.display().to_string()),
+        )
+        .unwrap();
         arguments.board.board = folder.path().display().to_string();
         let error = boot(&arguments).unwrap_err().to_string();
         assert!(error.contains("the board runs the model quickstart ("), "{error}");
@@ -258,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_board_that_does_not_take_the_package_is_quoted() {
-        let mut package = PACKAGE.to_vec();
+        let mut package = repack(PACKAGE, Board::find("qemu-m4").unwrap().weights).unwrap();
         let (body, checksum) = package.split_last_chunk_mut().unwrap();
         body[20..24].copy_from_slice(&0x0020_0000_u32.to_le_bytes()); // the arena that it asks for
         *checksum = CRC32.checksum(body).to_le_bytes();

@@ -6,6 +6,8 @@ mod freshness;
 use std::fs;
 
 use burn::tensor::Device;
+use fude_runtime::package::repack;
+use fude_trainer::device::board::Board;
 use fude_trainer::package::pack;
 use fude_trainer::train::RunFolder;
 
@@ -70,7 +72,8 @@ fn a_board_with_other_weights_is_found_out() {
     let bias = last.bias.map(|bias| bias.map(|bias| bias + 0.5));
     checkpoint.network.layers.push(fude_trainer::model::Layer { bias, ..last });
     let doctored = copy.path("doctored.fude");
-    fs::write(&doctored, pack(&checkpoint, &[], None).unwrap()).unwrap();
+    let layout = Board::find("qemu-m4").unwrap().weights;
+    fs::write(&doctored, repack(&pack(&checkpoint, &[], None).unwrap(), layout).unwrap()).unwrap();
 
     let board = own_board(&copy, "{package}", &doctored.display().to_string());
     let finished = verify(&copy, &board);
