@@ -24,11 +24,11 @@ pub fn gathered<I: InstructionSet>(
     let Some((windows, scratch)) = scratch.split_at_mut_checked(I::LAYOUT.gathered_bytes(taps)) else { return };
     let (windows, channels) = (bytemuck::cast_slice_mut(windows), usize::from(output_shape.channels));
     let mut gatherer = Gatherer::new(input, window, output_shape.width);
-    for outputs in output.chunks_mut((I::LAYOUT.windows() * channels).max(1)) {
+    for outputs in output.chunks_mut((I::LAYOUT.windows(taps) * channels).max(1)) {
         let count = outputs.len() / channels.max(1);
         let Some(windows) = windows.get_mut(..count * taps) else { return };
         for gathered in pieces_mut(windows, taps) {
-            gatherer.gather(gathered);
+            gatherer.gather::<I>(gathered);
         }
         I::matrix_product(windows, taps, parameters, rule, outputs, scratch);
     }
@@ -99,7 +99,7 @@ impl<'a> Gatherer<'a> {
 
     /// Copies the next window into `patch`, `[row][column][channel]`.
     #[inline]
-    fn gather(&mut self, patch: &mut [i8]) {
+    fn gather<I: InstructionSet>(&mut self, patch: &mut [i8]) {
         let Window { size, stride, pad_columns, .. } = self.window;
         let channels = usize::from(self.input.tensor.channels);
         let pitch = usize::from(self.input.tensor.width) * channels;
@@ -107,14 +107,15 @@ impl<'a> Gatherer<'a> {
         if self.whole.contains(&self.column) {
             let left = self.column * usize::from(stride.1) - usize::from(pad_columns.0);
             let source = self.input.data.get(self.rows.inside.start * pitch + left * channels..).unwrap_or_default();
-            copy_clipped(source, pitch, (0, line), pieces_mut(patch, line));
+            I::copy_rows(source, patch, (pitch, line), (size.0.into(), line));
         } else {
             let columns = Clip::new(self.column, (size.1, stride.1, pad_columns.0), self.input.tensor.width);
             let corner = self.rows.inside.start * pitch + columns.inside.start * channels;
             let source = self.input.data.get(corner..).unwrap_or_default();
-            patch.fill(self.input.tensor.zero_point as i8);
-            let lines = pieces_mut(patch, line).skip(self.rows.before).take(self.rows.inside.len());
-            copy_clipped(source, pitch, (columns.before * channels, columns.inside.len() * channels), lines);
+            I::fill(patch, self.input.tensor.zero_point as i8);
+            let target = patch.get_mut(self.rows.before * line + columns.before * channels..).unwrap_or_default();
+            let inside = (self.rows.inside.len(), columns.inside.len() * channels);
+            I::copy_rows(source, target, (pitch, line), inside);
         }
         self.column += 1;
         if self.column >= self.output_width {
@@ -124,15 +125,17 @@ impl<'a> Gatherer<'a> {
     }
 }
 
-/// Copies `length` bytes of rows of the source, `pitch` bytes apart, to the lines of a patch from `start` on.
-fn copy_clipped<'p>(
+/// Copies `rows` rows of `length` bytes, `pitch` bytes apart, to where they lie `target_pitch` apart.
+pub(super) fn copy_rows(
     source: &[i8],
-    pitch: usize,
-    (start, length): (usize, usize),
-    lines: impl Iterator<Item = &'p mut [i8]>,
+    target: &mut [i8],
+    (pitch, target_pitch): (usize, usize),
+    (rows, length): (usize, usize),
 ) {
-    for (target, source) in lines.zip(source.chunks(pitch.max(1))) {
-        if let (Some(target), Some(source)) = (target.get_mut(start..start + length), source.get(..length)) {
+    for row in 0..rows {
+        let (from, to) = (row * pitch, row * target_pitch);
+        let (source, target) = (source.get(from..from + length), target.get_mut(to..to + length));
+        if let (Some(source), Some(target)) = (source, target) {
             target.copy_from_slice(source);
         }
     }

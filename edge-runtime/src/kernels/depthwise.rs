@@ -25,17 +25,40 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Goes down the output row by row.
+/// Goes down the output row by row, where the rows of `ring` lie one after the other.
 ///
 /// `copy` lays a row of the input, all its pixels, or padding for `None`, into a row of `ring`, of `row_bytes` bytes.
 /// `compute` then gets the rows of the window and all pixels of the output row.
 pub fn for_each_row(
-    (input, output): (&Tensor, &Tensor),
+    shapes: (&Tensor, &Tensor),
     place: &mut Place<'_>,
     window: Window,
     (ring, row_bytes): (&mut [u8], usize),
     copy: impl Fn(Option<&[i8]>, &mut [u8]),
     mut compute: impl FnMut(&Rows<'_>, &mut [i8]),
+) {
+    let count = window.size.0.into();
+    let copy = |ring: &mut [u8], slot: usize, source: Option<&[i8]>| {
+        if let Some(target) = ring.get_mut(slot * row_bytes..(slot + 1) * row_bytes) {
+            copy(source, target);
+        }
+    };
+    go_down(shapes, place, window, ring, copy, |ring, first, outputs| {
+        compute(&Rows { ring, row_bytes, first, count }, outputs)
+    });
+}
+
+/// Goes down the output row by row, whatever the order of `ring`, which has as many slots as the window has rows.
+///
+/// `copy` lays a row of the input, all its pixels, or padding for `None`, into a slot. `compute` then gets the slot of the
+/// window's topmost row, the next ones follow in turn, and all pixels of the output row.
+pub fn go_down(
+    (input, output): (&Tensor, &Tensor),
+    place: &mut Place<'_>,
+    window: Window,
+    ring: &mut [u8],
+    copy: impl Fn(&mut [u8], usize, Option<&[i8]>),
+    mut compute: impl FnMut(&[u8], usize, &mut [i8]),
 ) {
     let (count, stride) = (usize::from(window.size.0), usize::from(window.stride.0));
     let padding = usize::from(window.pad_rows.0);
@@ -48,14 +71,12 @@ pub fn for_each_row(
             let start = next.wrapping_sub(padding).wrapping_mul(input_pitch);
             let is_inside = next >= padding && next - padding < usize::from(input.height);
             let source = if is_inside { place.input().get(start..start + input_pitch) } else { None };
-            if let Some(target) = ring.get_mut(slot * row_bytes..(slot + 1) * row_bytes) {
-                copy(source, target);
-            }
+            copy(ring, slot, source);
             next += 1;
             slot = if slot + 1 == count { 0 } else { slot + 1 };
         }
         if let Some(outputs) = place.output().get_mut(row * output_pitch..(row + 1) * output_pitch) {
-            compute(&Rows { ring, row_bytes, first, count }, outputs);
+            compute(ring, first, outputs);
         }
         first += stride;
         while first >= count {

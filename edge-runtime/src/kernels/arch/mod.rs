@@ -13,7 +13,7 @@ use dsp::Dsp;
 #[cfg(not(feature = "dsp"))]
 use portable::Portable;
 
-use super::convolution::gathered;
+use super::convolution::{self, gathered};
 use super::{Place, View, layer};
 use crate::graph::{Graph, Layer, Tensor, Window};
 use crate::layout::WeightLayout;
@@ -71,6 +71,17 @@ pub trait InstructionSet {
         Self: Sized,
     {
         gathered::<Self>(input, window, parameters, rule, output, scratch);
+    }
+
+    /// What gathering a window does: copies `size.0` rows of `size.1` bytes from places `pitches.0` bytes apart to others
+    /// `pitches.1` apart.
+    fn copy_rows(source: &[i8], target: &mut [i8], pitches: (usize, usize), size: (usize, usize)) {
+        convolution::copy_rows(source, target, pitches, size);
+    }
+
+    /// As [`slice::fill`], of a window that lies partly outside the input.
+    fn fill(target: &mut [i8], value: i8) {
+        target.fill(value);
     }
 }
 
