@@ -10,6 +10,7 @@
 pub mod arch;
 mod convolution;
 mod dense;
+#[cfg(any(feature = "dsp", feature = "mve"))]
 mod depthwise;
 mod elementwise;
 mod layer;
@@ -46,6 +47,7 @@ pub enum Place<'a> {
     Same(&'a mut [i8]),
 }
 
+#[cfg(any(feature = "dsp", feature = "mve"))]
 impl Place<'_> {
     /// The elements that are read.
     fn input(&self) -> &[i8] {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::vec::Vec;
 
-use super::{WeightLayout, dsp};
+use super::{WeightLayout, dsp, mve};
 use crate::graph::{Graph, Layer, Operator};
 
 /// Why weights cannot be arranged.
@@ -40,6 +40,7 @@ impl WeightLayout {
     pub fn arrange(self, graph: &Graph, layer: &Layer, portable: &[i8]) -> Result<Vec<i8>, ArrangeError> {
         match (self, matrix(graph, layer)) {
             (Self::Dsp, Some(rows)) => dsp::arrange(portable, rows),
+            (Self::Mve, _) => Ok(mve::arrange(portable, graph, layer)),
             _ => Ok(portable.to_vec()),
         }
     }
@@ -48,6 +49,7 @@ impl WeightLayout {
     pub fn to_portable(self, graph: &Graph, layer: &Layer, arranged: &[i8]) -> Vec<i8> {
         match (self, matrix(graph, layer)) {
             (Self::Dsp, Some(rows)) => dsp::to_portable(arranged, rows),
+            (Self::Mve, _) => mve::to_portable(arranged, graph, layer),
             _ => arranged.to_vec(),
         }
     }

@@ -9,6 +9,9 @@
 mod arrange;
 #[cfg(feature = "std")]
 mod dsp;
+#[cfg(feature = "std")]
+mod mve;
+pub(crate) mod planes;
 
 #[cfg(feature = "std")]
 pub use arrange::ArrangeError;
@@ -24,17 +27,20 @@ pub enum WeightLayout {
     Portable,
     /// For the DSP extension of Armv7E-M and Armv8-M: Cortex-M4, M7, M33.
     Dsp,
+    /// For the vector extension of Armv8.1-M, MVE: Cortex-M55.
+    Mve,
 }
 
 impl WeightLayout {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Dsp];
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Dsp, Self::Mve];
 
     /// The identifier in the header of a package.
     pub const fn id(self) -> u16 {
         match self {
             Self::Portable => 0,
             Self::Dsp => 1,
+            Self::Mve => 2,
         }
     }
 
@@ -48,6 +54,7 @@ impl WeightLayout {
         match self {
             Self::Portable => "portable",
             Self::Dsp => "dsp",
+            Self::Mve => "mve",
         }
     }
 
@@ -61,9 +68,12 @@ impl WeightLayout {
         !matches!(self, Self::Dsp)
     }
 
-    /// Windows that a convolution gathers before it multiplies them by the weights: as many as the kernel takes at a time.
-    pub(crate) const fn windows(self) -> usize {
+    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two, as the kernels
+    /// take them, or more where every call counts.
+    pub(crate) const fn windows(self, taps: usize) -> usize {
         match self {
+            Self::Mve if taps <= 160 => 16,
+            Self::Mve => 4,
             Self::Portable | Self::Dsp => 2,
         }
     }
@@ -91,7 +101,7 @@ impl WeightLayout {
     /// What the address of the working memory must be a multiple of.
     pub const fn scratch_alignment(self) -> usize {
         match self {
-            Self::Portable => 1,
+            Self::Portable | Self::Mve => 1,
             Self::Dsp => 4,
         }
     }
@@ -104,9 +114,9 @@ impl WeightLayout {
 
     /// The windows that a convolution of `taps` products an output gathers.
     pub(crate) const fn gathered_bytes(self, taps: usize) -> usize {
-        let bytes = self.windows() * taps;
+        let bytes = self.windows(taps) * taps;
         match self {
-            Self::Portable => bytes,
+            Self::Portable | Self::Mve => bytes,
             Self::Dsp => bytes.next_multiple_of(4),
         }
     }
@@ -114,7 +124,8 @@ impl WeightLayout {
     /// A 3×3 window over a single channel: rows of it instead of windows, where there is a kernel for that.
     fn single_channel_bytes(self, taps: usize, window: Window, input: &Tensor) -> usize {
         match self {
-            Self::Portable => self.gathered_bytes(taps),
+            Self::Mve if planes::by_planes(window, input) => planes::bytes(window, input, 1),
+            Self::Portable | Self::Mve => self.gathered_bytes(taps),
             Self::Dsp => self.ring_bytes(window, input),
         }
     }
@@ -122,7 +133,7 @@ impl WeightLayout {
     /// What a matrix product needs beside its windows: two of them, widened to 16 bits.
     const fn product_bytes(self, taps: usize) -> usize {
         match self {
-            Self::Portable => 0,
+            Self::Portable | Self::Mve => 0,
             Self::Dsp => 2 * 2 * taps.next_multiple_of(2),
         }
     }
@@ -130,9 +141,13 @@ impl WeightLayout {
     /// The ring of a depthwise convolution: as many padded rows as the window has, of the channels worked on together.
     fn ring_bytes(self, window: Window, input: &Tensor) -> usize {
         let rows = usize::from(window.size.0);
-        let columns = usize::from(input.width) + usize::from(window.pad_columns.0) + usize::from(window.pad_columns.1);
+        let columns = planes::padded_columns(window, input);
         match self {
             Self::Portable => 0,
+            Self::Mve if planes::by_planes(window, input) => {
+                planes::bytes(window, input, planes::at_once(window, input))
+            }
+            Self::Mve => rows * columns * usize::from(input.channels),
             Self::Dsp => rows * planar_line_bytes(usize::from(input.channels).min(PLANES), columns),
         }
     }

@@ -5,12 +5,16 @@
 
 #[cfg(feature = "dsp")]
 mod dsp;
-#[cfg(not(feature = "dsp"))]
+#[cfg(feature = "mve")]
+mod mve;
+#[cfg(not(any(feature = "dsp", feature = "mve")))]
 mod portable;
 
 #[cfg(feature = "dsp")]
 use dsp::Dsp;
-#[cfg(not(feature = "dsp"))]
+#[cfg(feature = "mve")]
+use mve::Mve;
+#[cfg(not(any(feature = "dsp", feature = "mve")))]
 use portable::Portable;
 
 use super::convolution::{self, gathered};
@@ -94,7 +98,9 @@ pub fn runs(layout: WeightLayout) -> bool {
 pub const fn preferred() -> WeightLayout {
     #[cfg(feature = "dsp")]
     return Dsp::LAYOUT;
-    #[cfg(not(feature = "dsp"))]
+    #[cfg(feature = "mve")]
+    return Mve::LAYOUT;
+    #[cfg(not(any(feature = "dsp", feature = "mve")))]
     Portable::LAYOUT
 }
 
@@ -111,7 +117,9 @@ pub fn run_layer<'m>(
     match layout {
         #[cfg(feature = "dsp")]
         WeightLayout::Dsp => layer::run::<Dsp>(graph, layer, parameters, arena),
-        #[cfg(not(feature = "dsp"))]
+        #[cfg(feature = "mve")]
+        WeightLayout::Mve => layer::run::<Mve>(graph, layer, parameters, arena),
+        #[cfg(not(any(feature = "dsp", feature = "mve")))]
         WeightLayout::Portable => layer::run::<Portable>(graph, layer, parameters, arena),
         _ => None,
     }
