@@ -66,11 +66,37 @@ impl Requantization {
     /// Applies the rule to one accumulator of a channel whose multiplier, not negative, is `multiplier`.
     #[inline(always)]
     pub const fn apply(self, accumulator: i32, multiplier: i32) -> i32 {
-        let high = ((accumulator as i64 * multiplier as i64) >> 32) as i32;
+        let high = high_word(accumulator, multiplier);
         // |high| ≤ 2^30 and |addend| ≤ 2^27 + 2^19: no overflow.
         let rounded = (high + self.addend) >> self.drop;
         clamp(rounded, self.min, self.max)
     }
+}
+
+/// The upper word of a product.
+#[inline(always)]
+const fn high_word(a: i32, b: i32) -> i32 {
+    // Armv6-M has no long multiplication; what tells it apart here is that it has no atomic exchange either.
+    if cfg!(all(target_arch = "arm", not(target_has_atomic = "32"))) {
+        high_word_by_halves(a, b)
+    } else {
+        ((a as i64 * b as i64) >> 32) as i32
+    }
+}
+
+/// The upper word of a product from products of 32 bits. Signed halves keep the middle sum within them.
+#[inline(always)]
+const fn high_word_by_halves(a: i32, b: i32) -> i32 {
+    let ((a_high, a_low), (b_high, b_low)) = (signed_halves(a), signed_halves(b));
+    let middle = a_high.wrapping_mul(b_low).wrapping_add(a_low.wrapping_mul(b_high));
+    let middle = middle.wrapping_add(a_low.wrapping_mul(b_low) >> 16);
+    a_high.wrapping_mul(b_high).wrapping_add(middle >> 16)
+}
+
+/// `value = high · 2^16 + low` with −2^15 ≤ low < 2^15.
+const fn signed_halves(value: i32) -> (i32, i32) {
+    let low = value as i16 as i32;
+    ((value >> 16) + (low < 0) as i32, low)
 }
 
 /// The rule for the sum of two tensors of different scales, in 32 bits throughout:
@@ -146,6 +172,13 @@ mod tests {
         }
     }
 
+    /// Any number, or one whose halves are at the ends of their range.
+    fn operand() -> impl Strategy<Value = i32> {
+        let halves = || prop::sample::select(&[-0x8000, -0x7fff, -1, 0, 1, 0x7fff][..]);
+        let edge = (halves(), halves()).prop_map(|(high, low): (i32, i32)| (high << 16).wrapping_add(low));
+        prop_oneof![any::<i32>(), edge]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
@@ -160,6 +193,12 @@ mod tests {
                 let result = Requantization::new(shift, zp, (low, high)).apply(acc, multiplier);
                 prop_assert_eq!(i128::from(result), exact.clamp(low.into(), high.into()));
             }
+        }
+
+        /// What Armv6-M does, on whichever machine this runs.
+        #[test]
+        fn halves_give_the_upper_word(a in operand(), b in operand()) {
+            prop_assert_eq!(high_word_by_halves(a, b), ((i64::from(a) * i64::from(b)) >> 32) as i32);
         }
 
         #[test]
