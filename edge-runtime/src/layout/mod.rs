@@ -140,15 +140,25 @@ impl WeightLayout {
 
     /// The ring of a depthwise convolution: as many padded rows as the window has, of the channels worked on together.
     fn ring_bytes(self, window: Window, input: &Tensor) -> usize {
-        let rows = usize::from(window.size.0);
         let columns = planes::padded_columns(window, input);
+        let rows = usize::from(window.size.0);
+        let together = usize::from(input.channels).min(PLANES);
         match self {
             Self::Portable => 0,
             Self::Mve if planes::by_planes(window, input) => {
                 planes::bytes(window, input, planes::at_once(window, input))
             }
             Self::Mve => rows * columns * usize::from(input.channels),
-            Self::Dsp => rows * planar_line_bytes(usize::from(input.channels).min(PLANES), columns),
+            Self::Dsp => rows * together * self.plane_columns(columns) * size_of::<i16>(),
+        }
+    }
+
+    /// Elements of one channel in a padded row that has channels one after the other. In 16 bits these are an even number,
+    /// so that words are aligned, and two more, since outputs are computed in pairs.
+    pub(crate) const fn plane_columns(self, padded_columns: usize) -> usize {
+        match self {
+            Self::Dsp => padded_columns.next_multiple_of(2) + 2,
+            _ => padded_columns,
         }
     }
 }
@@ -161,14 +171,3 @@ pub(crate) fn is_single_channel(window: Window, input: &Tensor) -> bool {
 /// Channels of a depthwise convolution that are worked on together where a core computes one after the other: as many as
 /// a word of the input holds.
 pub(crate) const PLANES: usize = 4;
-
-/// Columns of a row of 16-bit elements, padding included: an even number, so that words are aligned, and two more, since
-/// outputs are computed in pairs.
-pub(crate) const fn planar_columns(padded_columns: usize) -> usize {
-    padded_columns.next_multiple_of(2) + 2
-}
-
-/// Bytes of a padded row of `channels` in 16 bits, one after the other.
-pub(crate) const fn planar_line_bytes(channels: usize, padded_columns: usize) -> usize {
-    channels * planar_columns(padded_columns) * size_of::<i16>()
-}

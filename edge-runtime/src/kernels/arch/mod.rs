@@ -7,6 +7,8 @@
 mod dsp;
 #[cfg(feature = "mve")]
 mod mve;
+#[cfg(feature = "dsp")]
+mod planes;
 #[cfg(not(any(feature = "dsp", feature = "mve")))]
 mod portable;
 

@@ -9,7 +9,7 @@ mod product;
 mod single_channel;
 mod widen;
 
-use super::InstructionSet;
+use super::{InstructionSet, planes};
 use crate::graph::{Tensor, Window};
 use crate::kernels::convolution::gathered;
 use crate::kernels::{Place, View};
@@ -72,7 +72,7 @@ impl InstructionSet for Dsp {
         rule: Requantization,
         scratch: &mut [u8],
     ) {
-        depthwise::depthwise(shapes, place, window, parameters, rule, scratch);
+        planes::depthwise::<Self>(shapes, place, window, parameters, rule, scratch);
     }
 }
 

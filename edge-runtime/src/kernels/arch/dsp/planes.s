@@ -119,7 +119,8 @@
     planes  fude_dsp_planes_by_one, row_by_one
     planes  fude_dsp_planes_by_two, row_by_two
 
-@ Copies pixels of four channels, two at a time, into rows of 16 bits for each channel.
+@ Copies pixels of four channels, two at a time, into rows of 16 bits for each channel. Pixels and rows begin at any
+@ address, which these cores allow: a row begins where its padding ends.
 @
 @ r0  pixels, r1  bytes from one to the next, r2  rows, r3  bytes from one channel's to the next
 @ on the stack: pairs of pixels, 1 or more

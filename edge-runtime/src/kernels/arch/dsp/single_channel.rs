@@ -3,13 +3,12 @@
 //! Its windows are short and overlap, so that gathering them one by one would cost a third of the layer. Instead the input's
 //! rows are widened once into a ring, and a window is nine halfwords of three rows.
 
-use super::depthwise::halfwords;
 use super::product::Product;
 use super::widen::pair;
 use crate::graph::{Tensor, Window};
 use crate::kernels::depthwise::for_each_row;
 use crate::kernels::{Place, View};
-use crate::layout::planar_line_bytes;
+use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
@@ -26,7 +25,8 @@ pub fn convolution(
     scratch: &mut [u8],
 ) {
     let (left, right) = (usize::from(window.pad_columns.0), usize::from(window.pad_columns.1));
-    let row_bytes = planar_line_bytes(1, usize::from(input.tensor.width) + left + right);
+    let columns = WeightLayout::Dsp.plane_columns(usize::from(input.tensor.width) + left + right);
+    let row_bytes = columns * size_of::<i16>();
     let (ring, scratch) = scratch.split_at_mut((3 * row_bytes).min(scratch.len()));
     let Some(mut product) = Product::new(TAPS, parameters, rule, scratch) else { return };
     let (channels, stride) = (usize::from(output_shape.channels), usize::from(window.stride.1));
@@ -56,6 +56,11 @@ pub fn convolution(
             }
         }
     });
+}
+
+/// A row of the ring, or all of it, as it is worked on.
+fn halfwords(row: &mut [u8]) -> &mut [i16] {
+    bytemuck::try_cast_slice_mut(row).unwrap_or_default()
 }
 
 /// Lays the window at `column` into the tile as its first or second window: the words of `layout::dsp`.
