@@ -10,7 +10,7 @@
 pub mod arch;
 mod convolution;
 mod dense;
-#[cfg(any(feature = "dsp", feature = "mve"))]
+#[cfg(any(feature = "dsp", feature = "mve", feature = "scalar"))]
 mod depthwise;
 mod elementwise;
 mod layer;
@@ -47,7 +47,7 @@ pub enum Place<'a> {
     Same(&'a mut [i8]),
 }
 
-#[cfg(any(feature = "dsp", feature = "mve"))]
+#[cfg(any(feature = "dsp", feature = "mve", feature = "scalar"))]
 impl Place<'_> {
     /// The elements that are read.
     fn input(&self) -> &[i8] {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::vec::Vec;
 
-use super::{WeightLayout, dsp, mve};
+use super::{WeightLayout, dsp, mve, scalar};
 use crate::graph::{Graph, Layer, Operator};
 
 /// Why weights cannot be arranged.
@@ -41,6 +41,7 @@ impl WeightLayout {
         match (self, matrix(graph, layer)) {
             (Self::Dsp, Some(rows)) => dsp::arrange(portable, rows),
             (Self::Mve, _) => Ok(mve::arrange(portable, graph, layer)),
+            (Self::Scalar, Some(rows)) => Ok(scalar::arrange(portable, rows)),
             _ => Ok(portable.to_vec()),
         }
     }
@@ -50,6 +51,7 @@ impl WeightLayout {
         match (self, matrix(graph, layer)) {
             (Self::Dsp, Some(rows)) => dsp::to_portable(arranged, rows),
             (Self::Mve, _) => mve::to_portable(arranged, graph, layer),
+            (Self::Scalar, Some(rows)) => scalar::to_portable(arranged, rows),
             _ => arranged.to_vec(),
         }
     }

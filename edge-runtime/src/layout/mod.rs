@@ -12,6 +12,7 @@ mod dsp;
 #[cfg(feature = "std")]
 mod mve;
 pub(crate) mod planes;
+pub(crate) mod scalar;
 
 #[cfg(feature = "std")]
 pub use arrange::ArrangeError;
@@ -29,11 +30,13 @@ pub enum WeightLayout {
     Dsp,
     /// For the vector extension of Armv8.1-M, MVE: Cortex-M55.
     Mve,
+    /// For cores without SIMD instructions: Cortex-M0, M0+, M3.
+    Scalar,
 }
 
 impl WeightLayout {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Dsp, Self::Mve];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Dsp, Self::Mve, Self::Scalar];
 
     /// The identifier in the header of a package.
     pub const fn id(self) -> u16 {
@@ -41,6 +44,7 @@ impl WeightLayout {
             Self::Portable => 0,
             Self::Dsp => 1,
             Self::Mve => 2,
+            Self::Scalar => 3,
         }
     }
 
@@ -55,6 +59,7 @@ impl WeightLayout {
             Self::Portable => "portable",
             Self::Dsp => "dsp",
             Self::Mve => "mve",
+            Self::Scalar => "scalar",
         }
     }
 
@@ -68,13 +73,15 @@ impl WeightLayout {
         !matches!(self, Self::Dsp)
     }
 
-    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two, as the kernels
-    /// take them, or more where every call counts.
+    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two or three, as the
+    /// kernels take them, or more where they are so short that every call counts.
     pub(crate) const fn windows(self, taps: usize) -> usize {
         match self {
             Self::Mve if taps <= 160 => 16,
             Self::Mve => 4,
             Self::Portable | Self::Dsp => 2,
+            Self::Scalar if taps <= 32 => 12,
+            Self::Scalar => 3,
         }
     }
 
@@ -92,7 +99,7 @@ impl WeightLayout {
                 };
                 windows + self.product_bytes(taps)
             }
-            Operator::Dense { .. } => self.product_bytes(input.elements()),
+            Operator::Dense { .. } => self.vector_bytes(input.elements()),
             Operator::Depthwise { window, .. } => self.ring_bytes(window, input),
             _ => 0,
         }
@@ -102,7 +109,7 @@ impl WeightLayout {
     pub const fn scratch_alignment(self) -> usize {
         match self {
             Self::Portable | Self::Mve => 1,
-            Self::Dsp => 4,
+            Self::Dsp | Self::Scalar => 4,
         }
     }
 
@@ -117,7 +124,7 @@ impl WeightLayout {
         let bytes = self.windows(taps) * taps;
         match self {
             Self::Portable | Self::Mve => bytes,
-            Self::Dsp => bytes.next_multiple_of(4),
+            Self::Dsp | Self::Scalar => bytes.next_multiple_of(4),
         }
     }
 
@@ -125,16 +132,25 @@ impl WeightLayout {
     fn single_channel_bytes(self, taps: usize, window: Window, input: &Tensor) -> usize {
         match self {
             Self::Mve if planes::by_planes(window, input) => planes::bytes(window, input, 1),
-            Self::Portable | Self::Mve => self.gathered_bytes(taps),
+            Self::Portable | Self::Mve | Self::Scalar => self.gathered_bytes(taps),
             Self::Dsp => self.ring_bytes(window, input),
         }
     }
 
-    /// What a matrix product needs beside its windows: two of them, widened to 16 bits.
+    /// What a matrix product needs beside its windows: two of them, widened to 16 bits; or part of three, packed, and sums.
     const fn product_bytes(self, taps: usize) -> usize {
         match self {
             Self::Portable | Self::Mve => 0,
             Self::Dsp => 2 * 2 * taps.next_multiple_of(2),
+            Self::Scalar => scalar::product_bytes(taps),
+        }
+    }
+
+    /// What a vector product needs beside its window.
+    const fn vector_bytes(self, taps: usize) -> usize {
+        match self {
+            Self::Portable | Self::Dsp | Self::Mve => self.product_bytes(taps),
+            Self::Scalar => scalar::vector_bytes(taps),
         }
     }
 
@@ -150,6 +166,7 @@ impl WeightLayout {
             }
             Self::Mve => rows * columns * usize::from(input.channels),
             Self::Dsp => rows * together * self.plane_columns(columns) * size_of::<i16>(),
+            Self::Scalar => rows * together * self.plane_columns(columns),
         }
     }
 

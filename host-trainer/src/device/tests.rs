@@ -142,9 +142,8 @@ fn a_small_board_says_what_it_cannot_do() {
     assert!(log.iter().any(|line| line.text.contains(&format!("of {arena} bytes"))), "{log:?}");
 
     // The model has 27 layers, and this board's runtime room for 16.
-    let (board, firmware) = built_in("qemu-microbit");
-    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/quickstart.fude");
-    let refused = Device::boot(&board, &firmware, quickstart.as_ref(), false).map(drop).unwrap_err();
+    let quickstart = include_bytes!("../../../models/quickstart.fude");
+    let refused = boot("qemu-microbit", quickstart, false).map(drop).unwrap_err();
     assert!(matches!(refused, DeviceError::Ended { code, .. } if code == i32::from(app::exit::CAPACITY)), "{refused}");
     assert!(refused.to_string().contains("choose a smaller model"), "{refused}");
 }

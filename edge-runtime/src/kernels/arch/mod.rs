@@ -7,17 +7,21 @@
 mod dsp;
 #[cfg(feature = "mve")]
 mod mve;
-#[cfg(feature = "dsp")]
+#[cfg(any(feature = "dsp", feature = "scalar"))]
 mod planes;
-#[cfg(not(any(feature = "dsp", feature = "mve")))]
+#[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
 mod portable;
+#[cfg(feature = "scalar")]
+mod scalar;
 
 #[cfg(feature = "dsp")]
 use dsp::Dsp;
 #[cfg(feature = "mve")]
 use mve::Mve;
-#[cfg(not(any(feature = "dsp", feature = "mve")))]
+#[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
 use portable::Portable;
+#[cfg(feature = "scalar")]
+use scalar::Scalar;
 
 use super::convolution::{self, gathered};
 use super::{Place, View, layer};
@@ -102,7 +106,9 @@ pub const fn preferred() -> WeightLayout {
     return Dsp::LAYOUT;
     #[cfg(feature = "mve")]
     return Mve::LAYOUT;
-    #[cfg(not(any(feature = "dsp", feature = "mve")))]
+    #[cfg(feature = "scalar")]
+    return Scalar::LAYOUT;
+    #[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
     Portable::LAYOUT
 }
 
@@ -121,7 +127,9 @@ pub fn run_layer<'m>(
         WeightLayout::Dsp => layer::run::<Dsp>(graph, layer, parameters, arena),
         #[cfg(feature = "mve")]
         WeightLayout::Mve => layer::run::<Mve>(graph, layer, parameters, arena),
-        #[cfg(not(any(feature = "dsp", feature = "mve")))]
+        #[cfg(feature = "scalar")]
+        WeightLayout::Scalar => layer::run::<Scalar>(graph, layer, parameters, arena),
+        #[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
         WeightLayout::Portable => layer::run::<Portable>(graph, layer, parameters, arena),
         _ => None,
     }
