@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 /// What firmware is built of: in these folders of the repository the files with these extensions.
 const FOLDERS: [&str; 3] = ["edge-runtime/src", "firmware/src", "boards"];
-const EXTENSIONS: [&str; 3] = ["rs", "toml", "x"];
+const EXTENSIONS: [&str; 4] = ["rs", "s", "toml", "x"];
 
 /// The newest source, and when it was changed.
 pub fn newest_source() -> (SystemTime, PathBuf) {
