@@ -111,7 +111,8 @@ impl Graph {
 
     /// Bytes of working memory that the kernel of `layer` needs for weights laid out so.
     pub fn scratch_bytes(&self, layer: &Layer, layout: WeightLayout) -> usize {
-        self.tensor(layer.input).map_or(0, |input| layout.scratch_bytes(&layer.operator, input))
+        let tensors = self.tensor(layer.input).zip(self.tensor(layer.output));
+        tensors.map_or(0, |(input, output)| layout.scratch_bytes(&layer.operator, input, output))
     }
 
     /// Whether the result of `layer` may take the place of its first input: elementwise operators, and a depthwise

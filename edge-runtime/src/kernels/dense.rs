@@ -1,6 +1,7 @@
 //! Fully connected layers.
 
 use super::arch::InstructionSet;
+use super::to_outputs;
 use crate::graph::ElementType;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
@@ -20,13 +21,8 @@ pub fn dense<I: InstructionSet>(
         ElementType::Int8 => I::matrix_product(x, x.len(), parameters, rule, bytemuck::cast_slice_mut(output), scratch),
         ElementType::Int16 => {
             let (pairs, _) = output.as_chunks_mut::<2>();
-            I::vector_product(x, parameters, scratch, &mut |first, sums| {
-                let (pairs, multipliers) = (pairs.get_mut(first..), parameters.multipliers.get(first..));
-                let places = pairs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
-                for ((place, &multiplier), &sum) in places.zip(sums) {
-                    *place = (rule.apply(sum, multiplier) as i16).to_le_bytes();
-                }
-            });
+            let mut emit = to_outputs(rule, parameters.multipliers, pairs, |result| (result as i16).to_le_bytes());
+            I::vector_product(x, parameters, scratch, &mut emit);
         }
     }
 }

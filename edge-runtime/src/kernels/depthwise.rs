@@ -1,11 +1,29 @@
 //! What depthwise convolutions share that work row by row: a ring of padded input rows.
 //!
-//! As many rows as the window has are kept, with the padding's columns left and right, and rows of padding above and below.
-//! The kernel that reads them meets no edge. Since they are copies, the output may be written over the input as soon as
-//! its rows are in the ring.
+//! As many rows as the window has are kept, or one more, with the padding's columns left and right, and rows of padding
+//! above and below. The kernel that reads them meets no edge. Since they are copies, the output may be written over the
+//! input as soon as its rows are in the ring.
 
 use super::Place;
 use crate::graph::{Tensor, Window};
+
+impl Place<'_> {
+    /// The elements that are read.
+    fn input(&self) -> &[i8] {
+        match self {
+            Self::Apart { input, .. } => input,
+            Self::Same(data) => data,
+        }
+    }
+
+    /// The elements that are written.
+    pub(super) fn output(&mut self) -> &mut [i8] {
+        match self {
+            Self::Apart { output, .. } => output,
+            Self::Same(data) => data,
+        }
+    }
+}
 
 /// The rows under a window, from the top.
 pub struct Rows<'a> {
@@ -25,7 +43,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Goes down the output row by row, where the rows of `ring` lie one after the other.
+/// Goes down the output row by row, with the rows of the window in a ring.
 ///
 /// `copy` lays a row of the input, all its pixels, or padding for `None`, into a row of `ring`, of `row_bytes` bytes.
 /// `compute` then gets the rows of the window and all pixels of the output row.
@@ -37,28 +55,29 @@ pub fn for_each_row(
     copy: impl Fn(Option<&[i8]>, &mut [u8]),
     mut compute: impl FnMut(&Rows<'_>, &mut [i8]),
 ) {
-    let count = window.size.0.into();
-    let copy = |ring: &mut [u8], slot: usize, source: Option<&[i8]>| {
+    let count = usize::from(window.size.0);
+    let copy_to = |ring: &mut [u8], slot, source: Option<&[i8]>| {
         if let Some(target) = ring.get_mut(slot * row_bytes..(slot + 1) * row_bytes) {
             copy(source, target);
         }
     };
-    go_down(shapes, place, window, ring, copy, |ring, first, outputs| {
+    walk(shapes, place, window, (ring, count), copy_to, |ring, first, outputs| {
         compute(&Rows { ring, row_bytes, first, count }, outputs)
     });
 }
 
-/// Goes down the output row by row, whatever the order of `ring`, which has as many slots as the window has rows.
+/// Goes down the output row by row, over a `memory` that holds `slots` rows of the input, at least as many as the window
+/// has.
 ///
 /// `copy` lays a row of the input, all its pixels, or padding for `None`, into a slot. `compute` then gets the slot of the
-/// window's topmost row, the next ones follow in turn, and all pixels of the output row.
-pub fn go_down(
+/// window's topmost row, whose others follow it, and all pixels of the output row.
+pub fn walk<M: ?Sized>(
     (input, output): (&Tensor, &Tensor),
     place: &mut Place<'_>,
     window: Window,
-    ring: &mut [u8],
-    copy: impl Fn(&mut [u8], usize, Option<&[i8]>),
-    mut compute: impl FnMut(&[u8], usize, &mut [i8]),
+    (memory, slots): (&mut M, usize),
+    copy: impl Fn(&mut M, usize, Option<&[i8]>),
+    mut compute: impl FnMut(&M, usize, &mut [i8]),
 ) {
     let (count, stride) = (usize::from(window.size.0), usize::from(window.stride.0));
     let padding = usize::from(window.pad_rows.0);
@@ -71,16 +90,16 @@ pub fn go_down(
             let start = next.wrapping_sub(padding).wrapping_mul(input_pitch);
             let is_inside = next >= padding && next - padding < usize::from(input.height);
             let source = if is_inside { place.input().get(start..start + input_pitch) } else { None };
-            copy(ring, slot, source);
+            copy(memory, slot, source);
             next += 1;
-            slot = if slot + 1 == count { 0 } else { slot + 1 };
+            slot = if slot + 1 == slots { 0 } else { slot + 1 };
         }
         if let Some(outputs) = place.output().get_mut(row * output_pitch..(row + 1) * output_pitch) {
-            compute(ring, first, outputs);
+            compute(memory, first, outputs);
         }
         first += stride;
-        while first >= count {
-            first -= count;
+        while first >= slots {
+            first -= slots;
         }
     }
 }

@@ -10,7 +10,13 @@
 pub mod arch;
 mod convolution;
 mod dense;
-#[cfg(any(feature = "dsp", feature = "mve", feature = "scalar"))]
+#[cfg(any(
+    feature = "dsp",
+    feature = "mve",
+    feature = "scalar",
+    all(target_arch = "x86_64", feature = "std"),
+    all(target_arch = "aarch64", target_feature = "neon")
+))]
 mod depthwise;
 mod elementwise;
 mod layer;
@@ -25,7 +31,7 @@ use pool::pool;
 pub use top_k::{Answer, Answers, scores, top_k};
 
 /// Channels whose accumulators are kept on the stack at a time.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 use core::iter;
 use core::slice::{ChunksExact, ChunksExactMut};
@@ -45,25 +51,6 @@ pub enum Place<'a> {
     },
     /// One tensor: each row is read before it is written over.
     Same(&'a mut [i8]),
-}
-
-#[cfg(any(feature = "dsp", feature = "mve", feature = "scalar"))]
-impl Place<'_> {
-    /// The elements that are read.
-    fn input(&self) -> &[i8] {
-        match self {
-            Self::Apart { input, .. } => input,
-            Self::Same(data) => data,
-        }
-    }
-
-    /// The elements that are written.
-    fn output(&mut self) -> &mut [i8] {
-        match self {
-            Self::Apart { output, .. } => output,
-            Self::Same(data) => data,
-        }
-    }
 }
 
 /// A tensor with its elements.
@@ -92,6 +79,23 @@ fn pieces<T>(elements: &[T], length: usize) -> ChunksExact<'_, T> {
 /// As [`pieces`], to be written to.
 fn pieces_mut<T>(elements: &mut [T], length: usize) -> ChunksExactMut<'_, T> {
     elements.chunks_exact_mut(length.max(1))
+}
+
+/// Takes accumulators, some at a time with the first one's channel, and leaves as `outputs` what `element` makes of their
+/// results by `rule`.
+fn to_outputs<T>(
+    rule: Requantization,
+    multipliers: &[i32],
+    outputs: &mut [T],
+    element: impl Fn(i32) -> T,
+) -> impl FnMut(usize, &[i32]) {
+    move |first, sums| {
+        let (outputs, multipliers) = (outputs.get_mut(first..), multipliers.get(first..));
+        let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
+        for ((place, &multiplier), &sum) in places.zip(sums) {
+            *place = element(rule.apply(sum, multiplier));
+        }
+    }
 }
 
 /// The requantisation of a layer with parameters into `output`.

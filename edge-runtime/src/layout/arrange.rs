@@ -3,7 +3,7 @@
 use core::fmt;
 use std::vec::Vec;
 
-use super::{WeightLayout, dsp, mve, scalar};
+use super::{WeightLayout, dsp, mve, scalar, vector};
 use crate::graph::{Graph, Layer, Operator};
 
 /// Why weights cannot be arranged.
@@ -42,6 +42,7 @@ impl WeightLayout {
             (Self::Dsp, Some(rows)) => dsp::arrange(portable, rows),
             (Self::Mve, _) => Ok(mve::arrange(portable, graph, layer)),
             (Self::Scalar, Some(rows)) => Ok(scalar::arrange(portable, rows)),
+            (Self::X86 | Self::Dot | Self::Neon, Some(rows)) => Ok(vector::arrange(self, portable, rows)),
             _ => Ok(portable.to_vec()),
         }
     }
@@ -52,6 +53,7 @@ impl WeightLayout {
             (Self::Dsp, Some(rows)) => dsp::to_portable(arranged, rows),
             (Self::Mve, _) => mve::to_portable(arranged, graph, layer),
             (Self::Scalar, Some(rows)) => scalar::to_portable(arranged, rows),
+            (Self::X86 | Self::Dot | Self::Neon, Some(rows)) => vector::to_portable(self, arranged, rows),
             _ => arranged.to_vec(),
         }
     }

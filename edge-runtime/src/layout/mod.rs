@@ -9,10 +9,13 @@
 mod arrange;
 #[cfg(feature = "std")]
 mod dsp;
+pub(crate) mod memory;
 #[cfg(feature = "std")]
 mod mve;
 pub(crate) mod planes;
 pub(crate) mod scalar;
+#[cfg(any(feature = "std", all(target_arch = "aarch64", target_feature = "neon")))]
+pub(crate) mod vector;
 
 #[cfg(feature = "std")]
 pub use arrange::ArrangeError;
@@ -32,11 +35,17 @@ pub enum WeightLayout {
     Mve,
     /// For cores without SIMD instructions: Cortex-M0, M0+, M3.
     Scalar,
+    /// For AVX-512 VNNI and AVX2.
+    X86,
+    /// For AArch64 with dot products: Cortex-A55, A76 and later.
+    Dot,
+    /// For AArch64 without: Cortex-A53, A72.
+    Neon,
 }
 
 impl WeightLayout {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Dsp, Self::Mve, Self::Scalar];
+    pub const ALL: [Self; 7] = [Self::Portable, Self::Dsp, Self::Mve, Self::Scalar, Self::X86, Self::Dot, Self::Neon];
 
     /// The identifier in the header of a package.
     pub const fn id(self) -> u16 {
@@ -45,6 +54,9 @@ impl WeightLayout {
             Self::Dsp => 1,
             Self::Mve => 2,
             Self::Scalar => 3,
+            Self::X86 => 5,
+            Self::Dot => 6,
+            Self::Neon => 7,
         }
     }
 
@@ -60,6 +72,9 @@ impl WeightLayout {
             Self::Dsp => "dsp",
             Self::Mve => "mve",
             Self::Scalar => "scalar",
+            Self::X86 => "x86",
+            Self::Dot => "dotprod",
+            Self::Neon => "neon",
         }
     }
 
@@ -73,8 +88,8 @@ impl WeightLayout {
         !matches!(self, Self::Dsp)
     }
 
-    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: two or three, as the
-    /// kernels take them, or more where they are so short that every call counts.
+    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights: whole tiles of the
+    /// kernel, and more of them where they are so short that every call counts.
     pub(crate) const fn windows(self, taps: usize) -> usize {
         match self {
             Self::Mve if taps <= 160 => 16,
@@ -82,18 +97,20 @@ impl WeightLayout {
             Self::Portable | Self::Dsp => 2,
             Self::Scalar if taps <= 32 => 12,
             Self::Scalar => 3,
+            Self::X86 => 24,
+            Self::Dot | Self::Neon => 8,
         }
     }
 
-    /// Bytes of working memory that the kernel of `operator` needs for an input of this shape.
-    pub fn scratch_bytes(self, operator: &Operator, input: &Tensor) -> usize {
+    /// Bytes of working memory that the kernel of `operator` needs for an input and an output of these shapes.
+    pub fn scratch_bytes(self, operator: &Operator, input: &Tensor, output: &Tensor) -> usize {
         match *operator {
             Operator::Convolution { window, .. } => {
                 let taps = window.area() * usize::from(input.channels);
                 let windows = if window.is_pointwise() {
                     0
                 } else if is_single_channel(window, input) {
-                    self.single_channel_bytes(taps, window, input)
+                    self.single_channel_bytes(taps, window, (input, output))
                 } else {
                     self.gathered_bytes(taps)
                 };
@@ -108,7 +125,7 @@ impl WeightLayout {
     /// What the address of the working memory must be a multiple of.
     pub const fn scratch_alignment(self) -> usize {
         match self {
-            Self::Portable | Self::Mve => 1,
+            Self::Portable | Self::Mve | Self::X86 | Self::Dot | Self::Neon => 1,
             Self::Dsp | Self::Scalar => 4,
         }
     }
@@ -123,50 +140,56 @@ impl WeightLayout {
     pub(crate) const fn gathered_bytes(self, taps: usize) -> usize {
         let bytes = self.windows(taps) * taps;
         match self {
-            Self::Portable | Self::Mve => bytes,
+            Self::Portable | Self::Mve | Self::X86 | Self::Dot | Self::Neon => bytes,
             Self::Dsp | Self::Scalar => bytes.next_multiple_of(4),
         }
     }
 
     /// A 3×3 window over a single channel: rows of it instead of windows, where there is a kernel for that.
-    fn single_channel_bytes(self, taps: usize, window: Window, input: &Tensor) -> usize {
+    fn single_channel_bytes(self, taps: usize, window: Window, (input, output): (&Tensor, &Tensor)) -> usize {
         match self {
             Self::Mve if planes::by_planes(window, input) => planes::bytes(window, input, 1),
             Self::Portable | Self::Mve | Self::Scalar => self.gathered_bytes(taps),
             Self::Dsp => self.ring_bytes(window, input),
+            Self::X86 | Self::Dot | Self::Neon => {
+                memory::narrow_bytes(self, planes::padded_columns(window, input), output.channels.into())
+            }
         }
     }
 
-    /// What a matrix product needs beside its windows: two of them, widened to 16 bits; or part of three, packed, and sums.
-    const fn product_bytes(self, taps: usize) -> usize {
+    /// What a matrix product needs beside its windows: some of them widened to 16 bits, or part of three, packed, and sums.
+    fn product_bytes(self, taps: usize) -> usize {
         match self {
-            Self::Portable | Self::Mve => 0,
+            Self::Portable | Self::Mve | Self::Dot | Self::Neon => 0,
             Self::Dsp => 2 * 2 * taps.next_multiple_of(2),
             Self::Scalar => scalar::product_bytes(taps),
+            Self::X86 => memory::WIDENED_WINDOWS * memory::widened_bytes(taps),
         }
     }
 
     /// What a vector product needs beside its window.
-    const fn vector_bytes(self, taps: usize) -> usize {
+    fn vector_bytes(self, taps: usize) -> usize {
         match self {
-            Self::Portable | Self::Dsp | Self::Mve => self.product_bytes(taps),
+            Self::Portable | Self::Dsp | Self::Mve | Self::Dot | Self::Neon => self.product_bytes(taps),
             Self::Scalar => scalar::vector_bytes(taps),
+            Self::X86 => memory::widened_bytes(taps),
         }
     }
 
     /// The ring of a depthwise convolution: as many padded rows as the window has, of the channels worked on together.
     fn ring_bytes(self, window: Window, input: &Tensor) -> usize {
         let columns = planes::padded_columns(window, input);
-        let rows = usize::from(window.size.0);
-        let together = usize::from(input.channels).min(PLANES);
+        let (rows, channels) = (usize::from(window.size.0), usize::from(input.channels));
+        let together = channels.min(PLANES);
         match self {
             Self::Portable => 0,
             Self::Mve if planes::by_planes(window, input) => {
                 planes::bytes(window, input, planes::at_once(window, input))
             }
-            Self::Mve => rows * columns * usize::from(input.channels),
+            Self::Mve => rows * columns * channels,
             Self::Dsp => rows * together * self.plane_columns(columns) * size_of::<i16>(),
             Self::Scalar => rows * together * self.plane_columns(columns),
+            Self::X86 | Self::Dot | Self::Neon => memory::ring_bytes(self, window, columns, channels),
         }
     }
 

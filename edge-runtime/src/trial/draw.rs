@@ -49,6 +49,8 @@ impl Random {
 pub enum Kernel {
     /// Windows of any size, stride and padding.
     Convolution,
+    /// 3×3 of one channel, as the first layer of a network for grey images.
+    FirstConvolution,
     /// One pixel.
     Pointwise,
     /// Windows of any size, a channel each.
@@ -81,8 +83,9 @@ enum Fill {
 
 impl Kernel {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Convolution,
+        Self::FirstConvolution,
         Self::Pointwise,
         Self::Depthwise,
         Self::Depthwise3x3,
@@ -171,6 +174,10 @@ impl Draw {
                 let stride = self.random.between(1, 2) as u8;
                 (self.axis_of(3, stride, padded), self.axis_of(3, stride, padded))
             }
+            Kernel::FirstConvolution => {
+                let stride = self.random.between(1, 3) as u8;
+                (self.axis_of(3, stride, padded), self.axis_of(3, stride, padded))
+            }
             _ => (self.axis(padded), self.axis(padded)),
         };
         let window =
@@ -179,18 +186,19 @@ impl Draw {
     }
 
     fn trial(&mut self, kernel: Kernel) -> TrialBuilder {
-        // Now and then long enough for whatever kernels do in parts.
-        let most = self.random.pick(&[12, 40, 40, 600]);
-        let (inputs, outputs) = (self.random.size(1, most), self.random.size(1, 40));
+        // Now and then long or wide enough for whatever kernels do in parts.
+        let (most_inputs, most_outputs) = self.random.pick(&[(12, 150), (40, 40), (40, 40), (600, 40)]);
+        let (inputs, outputs) = (self.random.size(1, most_inputs), self.random.size(1, most_outputs));
         let parameters = Parameters { offset: 0, shift: self.shift, bounds: self.bounds };
         let shift = self.shift;
-        let side = |random: &mut Random| random.size(1, 6);
+        let side = |random: &mut Random| random.size(1, 8);
         let (height, width) = (side(&mut self.random), side(&mut self.random));
         match kernel {
-            Kernel::Convolution => {
+            Kernel::Convolution | Kernel::FirstConvolution => {
                 let (window, (height, width)) = self.window(kernel, true);
                 let operator = Operator::Convolution { window, parameters };
-                self.layer(operator, (height, width, inputs.min(60)), None, outputs, ElementType::Int8)
+                let inputs = if kernel == Kernel::FirstConvolution { 1 } else { inputs.min(60) };
+                self.layer(operator, (height, width, inputs), None, outputs, ElementType::Int8)
             }
             Kernel::Pointwise => {
                 let operator = Operator::Convolution { window: Window::square(1, 1, 0), parameters };

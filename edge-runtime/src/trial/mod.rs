@@ -77,10 +77,21 @@ impl<'a> Trial<'a> {
 
     /// Runs the layers in a prepared arena and returns the last one's output; `None` where they cannot be run.
     pub fn run<'m>(&self, arena: &'m mut [u8]) -> Option<&'m [u8]> {
+        self.run_by(arena, |graph, layer, parameters, arena| {
+            run_layer(self.layout, graph, layer, parameters, arena).map(|_| ())
+        })
+    }
+
+    /// As [`Self::run`], each layer by `kernel`.
+    pub(crate) fn run_by<'m>(
+        &self,
+        arena: &'m mut [u8],
+        kernel: impl Fn(&Graph, &Layer, &LayerParameters<'_>, &mut [u8]) -> Option<()>,
+    ) -> Option<&'m [u8]> {
         let mut output = 0..0;
         for layer in &self.graph.layers {
             let parameters = LayerParameters::read(self.weights, &self.graph, layer).unwrap_or_default();
-            run_layer(self.layout, &self.graph, layer, &parameters, arena)?;
+            kernel(&self.graph, layer, &parameters, arena)?;
             output = self.graph.tensor(layer.output)?.range();
         }
         arena.get(output)

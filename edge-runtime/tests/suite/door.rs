@@ -94,7 +94,7 @@ fn header_errors_have_names() {
     assert_eq!(error_after(|bytes| put_u16(bytes, 8, 2)), Err(Version { major: 2, minor: 1 }));
     assert_eq!(error_after(|bytes| put_u16(bytes, 10, 9)), Ok(()), "minor versions stay readable");
     assert_eq!(error_after(|bytes| put_u32(bytes, 12, 60)), Err(Header));
-    assert_eq!(error_after(|bytes| put_u16(bytes, 16, 7)), Err(Layout { layout: 7 }));
+    assert_eq!(error_after(|bytes| put_u16(bytes, 16, 700)), Err(Layout { layout: 700 }));
     assert_eq!(error_after(|bytes| put_u16(bytes, 18, 60_000)), Err(Header));
     assert_eq!(
         error_after(|bytes| put_u32(bytes, 20, 16)),

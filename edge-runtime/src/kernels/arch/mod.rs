@@ -1,8 +1,10 @@
 //! Instruction sets: one file each behind [`InstructionSet`], and which of them this build has.
 //!
-//! A board's build has the kernels of its core alone, chosen by target and feature when it is compiled. A host has all that
-//! its processor can run.
+//! A board's build has the kernels of its core alone, chosen by target and feature when it is compiled. A host's has those
+//! of its architecture and the portable ones; which of them it runs, the processor says.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 #[cfg(feature = "dsp")]
 mod dsp;
 #[cfg(feature = "mve")]
@@ -13,15 +15,10 @@ mod planes;
 mod portable;
 #[cfg(feature = "scalar")]
 mod scalar;
-
-#[cfg(feature = "dsp")]
-use dsp::Dsp;
-#[cfg(feature = "mve")]
-use mve::Mve;
-#[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
-use portable::Portable;
-#[cfg(feature = "scalar")]
-use scalar::Scalar;
+#[cfg(any(all(target_arch = "x86_64", feature = "std"), all(target_arch = "aarch64", target_feature = "neon")))]
+mod vector;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod x86;
 
 use super::convolution::{self, gathered};
 use super::{Place, View, layer};
@@ -34,9 +31,17 @@ use crate::quant::Requantization;
 ///
 /// Weights are in the order of [`Self::LAYOUT`]; `scratch` has at least [`WeightLayout::scratch_bytes`] bytes at a multiple
 /// of [`WeightLayout::scratch_alignment`]. Where a slice is too short all the same, outputs are left out.
+///
+/// Nothing but [`Self::is_supported`] may be called where that is not so.
 pub trait InstructionSet {
     /// The order of the weights.
     const LAYOUT: WeightLayout;
+
+    /// Whether the processor has the instructions; where there is no operating system to ask, whether every processor of
+    /// the target has.
+    fn is_supported() -> bool {
+        true
+    }
 
     /// `outputs[p][c] = rule(bias[c] + Σ windows[p][t] · weights[c][t])`: windows of `taps` elements, one after the other,
     /// and as many rows of outputs.
@@ -95,21 +100,70 @@ pub trait InstructionSet {
     }
 }
 
+/// Runs `$body` for each instruction set of this build, which it calls `$Set`, the fastest first.
+macro_rules! for_each_set {
+    ($Set:ident, $body:block) => {
+        #[cfg(feature = "dsp")]
+        {
+            use dsp::Dsp as $Set;
+            $body
+        }
+        #[cfg(feature = "mve")]
+        {
+            use mve::Mve as $Set;
+            $body
+        }
+        #[cfg(feature = "scalar")]
+        {
+            use scalar::Scalar as $Set;
+            $body
+        }
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        {
+            use x86::Avx512 as $Set;
+            $body
+        }
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        {
+            use x86::Avx2 as $Set;
+            $body
+        }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        {
+            use aarch64::Dotprod as $Set;
+            $body
+        }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        {
+            use aarch64::Neon as $Set;
+            $body
+        }
+        #[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
+        {
+            use portable::Portable as $Set;
+            $body
+        }
+    };
+}
+
 /// Whether this build, on the processor that it runs on, has kernels for weights laid out so.
 pub fn runs(layout: WeightLayout) -> bool {
-    layout == preferred()
+    for_each_set!(Set, {
+        if Set::LAYOUT == layout && Set::is_supported() {
+            return true;
+        }
+    });
+    false
 }
 
 /// The layout whose kernels are the fastest here.
-pub const fn preferred() -> WeightLayout {
-    #[cfg(feature = "dsp")]
-    return Dsp::LAYOUT;
-    #[cfg(feature = "mve")]
-    return Mve::LAYOUT;
-    #[cfg(feature = "scalar")]
-    return Scalar::LAYOUT;
-    #[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
-    Portable::LAYOUT
+pub fn preferred() -> WeightLayout {
+    for_each_set!(Set, {
+        if Set::is_supported() {
+            return Set::LAYOUT;
+        }
+    });
+    WeightLayout::Portable
 }
 
 /// Runs one layer of a graph that [`crate::graph::check`] has passed, and returns the bytes of its output. `None` where
@@ -122,15 +176,10 @@ pub fn run_layer<'m>(
     parameters: &LayerParameters<'_>,
     arena: &'m mut [u8],
 ) -> Option<&'m [u8]> {
-    match layout {
-        #[cfg(feature = "dsp")]
-        WeightLayout::Dsp => layer::run::<Dsp>(graph, layer, parameters, arena),
-        #[cfg(feature = "mve")]
-        WeightLayout::Mve => layer::run::<Mve>(graph, layer, parameters, arena),
-        #[cfg(feature = "scalar")]
-        WeightLayout::Scalar => layer::run::<Scalar>(graph, layer, parameters, arena),
-        #[cfg(not(any(feature = "dsp", feature = "mve", feature = "scalar")))]
-        WeightLayout::Portable => layer::run::<Portable>(graph, layer, parameters, arena),
-        _ => None,
-    }
+    for_each_set!(Set, {
+        if Set::LAYOUT == layout && Set::is_supported() {
+            return layer::run::<Set>(graph, layer, parameters, arena);
+        }
+    });
+    None
 }

@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::widen;
 use super::{GROUP, INT8, repeated};
-use crate::kernels::{pieces, pieces_mut};
+use crate::kernels::{pieces, pieces_mut, to_outputs};
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
 
@@ -165,14 +165,9 @@ pub fn windows(
         }
     }
     if !last.is_empty() {
-        let (outputs, multipliers) = (outputs.into_remainder(), parameters.multipliers);
-        one_window(last, parameters, scratch, &mut |channel, sums| {
-            let (outputs, multipliers) = (outputs.get_mut(channel..), multipliers.get(channel..));
-            let places = outputs.unwrap_or_default().iter_mut().zip(multipliers.unwrap_or_default());
-            for ((place, &multiplier), &sum) in places.zip(sums) {
-                *place = rule.apply(sum, multiplier) as i8;
-            }
-        });
+        let outputs = outputs.into_remainder();
+        let mut emit = to_outputs(rule, parameters.multipliers, outputs, |result| result as i8);
+        one_window(last, parameters, scratch, &mut emit);
     }
 }
 

@@ -5,7 +5,7 @@ use core::arch::global_asm;
 use super::GROUP;
 use super::elements::{self, Saturating, narrow};
 use crate::graph::{Tensor, Window};
-use crate::kernels::depthwise::go_down;
+use crate::kernels::depthwise::walk;
 use crate::kernels::{Place, View, pieces};
 use crate::layout::planes::{MAX_PLANES, SLOTS, at_once, plane_bytes};
 use crate::package::LayerParameters;
@@ -138,7 +138,7 @@ impl Block<'_> {
         let staging: &mut [i8] = bytemuck::cast_slice_mut(staging);
         let whole_groups = Groups::new(self, parameters, pitch);
         let rest_group = if grouped < channels { Groups::new(self, rest.parameters(), GROUP) } else { None };
-        go_down(self.shapes, place, window, ring, copy, |ring, top, outputs| {
+        walk(self.shapes, place, window, (ring, window.size.0.into()), copy, |ring, top, outputs| {
             let outputs = outputs.get_mut(first..).unwrap_or_default();
             if let Some(groups) = &whole_groups {
                 groups.row(ring, top, outputs);

@@ -104,7 +104,7 @@ impl<'a> Taps<'a> {
 
 /// `accumulators[i] += Σ x[k][i] · w[k][i]` over `N` pairs of slices as long as the accumulators.
 #[inline]
-fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]) {
+pub fn multiply_accumulate<const N: usize>(accumulators: &mut [i32], x: [&[i8]; N], w: [&[i8]; N]) {
     // The slices have one length, as the caller promises; said here, no element needs a check of its own.
     let length = (0..N).fold(accumulators.len(), |length, k| length.min(x[k].len()).min(w[k].len()));
     let (x, w) = (x.map(|x| x[..length].as_chunks::<4>()), w.map(|w| w[..length].as_chunks::<4>()));

@@ -1,6 +1,6 @@
 //! Plain Rust for every target; the compiler vectorises it where it can.
 
-mod depthwise;
+pub mod depthwise;
 
 use super::InstructionSet;
 use crate::graph::{Tensor, Window};

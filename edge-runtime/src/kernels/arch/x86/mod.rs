@@ -1,0 +1,48 @@
+//! x86-64: AVX-512 VNNI, and AVX2 where that is missing.
+//!
+//! Both read weights of the layout `x86`, whose sign bit is flipped: bytes without sign, 128 too large. `vpdpbusd`
+//! multiplies unsigned by signed bytes, and as the signed operand it takes four taps of the window, broadcast from memory.
+//! What is too much, `128 · Σ x`, depends on the window alone; it is subtracted once a window.
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+
+pub use avx2::Avx2;
+pub use avx512::Avx512;
+
+/// Exclusive-ored to the weights, as the layout says.
+const FLIP: u8 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+    use crate::kernels::arch::InstructionSet;
+    use crate::kernels::layer;
+    use crate::layout::WeightLayout;
+    use crate::package::AlignedBytes;
+    use crate::trial::{Kernel, Trial};
+
+    /// A processor that has AVX-512 never takes AVX2, and that is what most test machines are.
+    #[test]
+    fn avx2_equals_the_oracle() {
+        if !Avx2::is_supported() {
+            return;
+        }
+        for kernel in Kernel::ALL {
+            for seed in 0..1000 {
+                let drawn = kernel.draw(seed, WeightLayout::X86);
+                let bytes = AlignedBytes::copy_of(&drawn.write(WeightLayout::X86).expect("it holds all weights"));
+                let (trial, _) = Trial::read(bytes.as_slice()).expect("written by the writer");
+                let mut arena = vec![0x5a; trial.arena_bytes()];
+                trial.prepare(&mut arena).expect("the arena is large enough");
+                let output = trial.run_by(&mut arena, |graph, layer, parameters, arena| {
+                    layer::run::<Avx2>(graph, layer, parameters, arena).map(|_| ())
+                });
+                assert_eq!(output, Some(&drawn.expected()[..]), "{kernel:?}, seed {seed}");
+            }
+        }
+    }
+}
