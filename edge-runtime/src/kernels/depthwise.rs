@@ -17,7 +17,7 @@ impl Place<'_> {
     }
 
     /// The elements that are written.
-    pub(super) fn output(&mut self) -> &mut [i8] {
+    pub(in crate::kernels) fn output(&mut self) -> &mut [i8] {
         match self {
             Self::Apart { output, .. } => output,
             Self::Same(data) => data,

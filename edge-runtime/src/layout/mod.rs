@@ -148,7 +148,7 @@ impl WeightLayout {
     /// A 3×3 window over a single channel: rows of it instead of windows, where there is a kernel for that.
     fn single_channel_bytes(self, taps: usize, window: Window, (input, output): (&Tensor, &Tensor)) -> usize {
         match self {
-            Self::Mve if planes::by_planes(window, input) => planes::bytes(window, input, 1),
+            Self::Mve if planes::by_planes(window, input) => planes::single_plane_bytes(window, input),
             Self::Portable | Self::Mve | Self::Scalar => self.gathered_bytes(taps),
             Self::Dsp => self.ring_bytes(window, input),
             Self::X86 | Self::Dot | Self::Neon => {
@@ -183,9 +183,7 @@ impl WeightLayout {
         let together = channels.min(PLANES);
         match self {
             Self::Portable => 0,
-            Self::Mve if planes::by_planes(window, input) => {
-                planes::bytes(window, input, planes::at_once(window, input))
-            }
+            Self::Mve if planes::by_planes(window, input) => planes::ring_bytes(window, input),
             Self::Mve => rows * columns * channels,
             Self::Dsp => rows * together * self.plane_columns(columns) * size_of::<i16>(),
             Self::Scalar => rows * together * self.plane_columns(columns),

@@ -29,13 +29,23 @@ pub(super) fn padded_columns(window: Window, input: &Tensor) -> usize {
     usize::from(input.width) + usize::from(window.pad_columns.0) + usize::from(window.pad_columns.1)
 }
 
-/// Channels of a depthwise convolution that are worked on together: by eights, as planes are filled.
+/// Channels of a depthwise convolution that are worked on together: by eights, as planes are filled, and in parts that are
+/// about equal.
 pub(crate) fn at_once(window: Window, input: &Tensor) -> usize {
     let most = (BUDGET / (8 * plane_bytes(window, input)) * 8).clamp(8, MAX_PLANES);
-    most.min(usize::from(input.channels).next_multiple_of(4))
+    let channels = usize::from(input.channels);
+    let parts = channels.div_ceil(most).max(1);
+    channels.div_ceil(parts).next_multiple_of(8).min(channels.next_multiple_of(4))
 }
 
-/// Bytes of `planes` planes, and as many as another has for the outputs of channels that are fewer than four.
-pub(super) fn bytes(window: Window, input: &Tensor, planes: usize) -> usize {
-    (planes + 1) * plane_bytes(window, input)
+/// Bytes of the planes of a depthwise convolution. Where its channels are no whole number of fours, the outputs of the last
+/// take as many as another.
+pub(super) fn ring_bytes(window: Window, input: &Tensor) -> usize {
+    let others = usize::from(!input.channels.is_multiple_of(4));
+    (at_once(window, input) + others) * plane_bytes(window, input)
+}
+
+/// Bytes of the plane of a single channel, and for outputs, whose number is not known here.
+pub(super) fn single_plane_bytes(window: Window, input: &Tensor) -> usize {
+    2 * plane_bytes(window, input)
 }

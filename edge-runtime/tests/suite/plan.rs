@@ -158,7 +158,14 @@ fn the_quickstarts_arena_is_as_small_as_can_be() {
     let package = Package::for_any_target(bytes.as_slice()).unwrap();
     let mut graph = package.graph().clone();
     for layout in WeightLayout::ALL {
-        assert!(plan_arena(&mut graph, layout).is_tight(), "{layout:?}");
+        let plan = plan_arena(&mut graph, layout);
+        // Two tensors fill the bound during a layer for which some kernels need no scratch memory. They need it before and
+        // after, beside either tensor, and it has one place.
+        let beyond = match layout {
+            WeightLayout::Portable | WeightLayout::Dsp | WeightLayout::Scalar => 0,
+            _ => graph.scratch.1 as usize,
+        };
+        assert!(plan.arena_bytes <= plan.lower_bound + beyond, "{layout:?}: {plan:?}");
     }
     let plan = plan_arena(&mut graph, WeightLayout::Portable);
     assert_eq!(plan, ArenaPlan { arena_bytes: 27_648, lower_bound: 27_648 });
