@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-boards  instructions of the kernels on every emulated core, beside CMSIS-NN; TRIALS random layers of each'
 	@echo '                 kernel are compared with the oracle (now: $(TRIALS))'
 	@echo 'make bench-host  one glyph on this machine, beside LiteRT, ONNX Runtime and tract in an environment of their own'
+	@echo 'make size        flash of the runtime part by part, against the budget in firmware/footprint.toml'
 	@echo 'make lint        formatting, clippy, documentation'
 
 setup:
@@ -95,6 +96,11 @@ bench-host: $(rivals)/bin/litert-benchmark
 	cargo bench --package fude-trainer --bench host -- --python $(abspath $(rivals))/bin/python \
 		--out $(CURDIR)/runs/bench/host.json
 
+size:
+	.ci/setup tests
+	.ci/inference-images
+	cargo test --release --package fude-firmware --test footprint -- --nocapture
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
@@ -106,4 +112,4 @@ lint:
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards bench-host lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards bench-host size lint
