@@ -68,7 +68,7 @@ impl<'a> Recognizer<'a> {
     pub fn new(package: Package<'a>, arena: &'a mut [u8]) -> Result<Self, RecognizerError> {
         // A model whose kernels need no alignment may lie anywhere: small boards have no bytes to spare.
         let alignment = package.header().layout.scratch_alignment();
-        let skipped = arena.as_ptr().addr().wrapping_neg() % alignment;
+        let skipped = arena.as_ptr().addr().wrapping_neg() & alignment.wrapping_sub(1);
         let arena = arena.get_mut(skipped..).unwrap_or_default();
         let (needed, given) = (package.arena_bytes(), arena.len());
         if given < needed {

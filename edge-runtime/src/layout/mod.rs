@@ -21,6 +21,7 @@ pub(crate) mod vector;
 pub use arrange::ArrangeError;
 
 use crate::graph::{Operator, Tensor, Window};
+use crate::kernels::arch;
 
 /// How weights are arranged inside their section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,17 @@ impl WeightLayout {
 
     /// Bytes of working memory that the kernel of `operator` needs for an input and an output of these shapes.
     pub fn scratch_bytes(self, operator: &Operator, input: &Tensor, output: &Tensor) -> usize {
+        self.of_this_build().scratch_for(operator, input, output)
+    }
+
+    /// A build for one core has kernels for one layout, and the door refuses every other: said here, the compiler leaves the
+    /// sizes of the others out.
+    fn of_this_build(self) -> Self {
+        let has_one = cfg!(any(feature = "dsp", feature = "mve", feature = "scalar"));
+        if has_one { arch::preferred() } else { self }
+    }
+
+    fn scratch_for(self, operator: &Operator, input: &Tensor, output: &Tensor) -> usize {
         match *operator {
             Operator::Convolution { window, .. } => {
                 let taps = window.area() * usize::from(input.channels);
@@ -122,9 +134,9 @@ impl WeightLayout {
         }
     }
 
-    /// What the address of the working memory must be a multiple of.
-    pub const fn scratch_alignment(self) -> usize {
-        match self {
+    /// What the address of the working memory must be a multiple of: a power of two.
+    pub fn scratch_alignment(self) -> usize {
+        match self.of_this_build() {
             Self::Portable | Self::Mve | Self::X86 | Self::Dot | Self::Neon => 1,
             Self::Dsp | Self::Scalar => 4,
         }
@@ -132,8 +144,8 @@ impl WeightLayout {
 
     /// Whether a depthwise convolution may write over its input, where both have one shape: its kernel keeps the rows
     /// that it still needs in a ring.
-    pub const fn has_row_ring(self) -> bool {
-        !matches!(self, Self::Portable)
+    pub fn has_row_ring(self) -> bool {
+        !matches!(self.of_this_build(), Self::Portable)
     }
 
     /// The windows that a convolution of `taps` products an output gathers.
