@@ -26,9 +26,10 @@ fi
 key() { sed -n "/^\[/q; s/^$1 *= *\"\(.*\)\".*/\1/p" "$description"; }
 target=$(key target)
 core=$(key core)
+# A microcontroller has little flash and its kernels are assembly; under Linux the compiler's speed is the kernels'.
 case $target in
-    *-linux-*) binary=linux ;;
-    *) binary=${2:-board} ;;
+    *-linux-*) binary=linux profile=release ;;
+    *) binary=${2:-board} profile=image ;;
 esac
 image=$board
 [ "$binary" != kernels ] || image=$board-kernels
@@ -36,10 +37,10 @@ image=$board
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware
 TARGET_CPU=$core .ci/cross-cargo "$target" build \
-    --package fude-firmware --bin "$binary" --features "$board" --profile image --target-dir "$build_dir"
+    --package fude-firmware --bin "$binary" --features "$board" --profile "$profile" --target-dir "$build_dir"
 
 mkdir -p firmware/build
 # Renamed into place, so that nobody finds half an image.
-cp "$build_dir/$target/image/$binary" "firmware/build/$image.elf.part"
+cp "$build_dir/$target/$profile/$binary" "firmware/build/$image.elf.part"
 mv "firmware/build/$image.elf.part" "firmware/build/$image.elf"
 echo "built firmware/build/$image.elf"
