@@ -37,7 +37,7 @@ pub(crate) fn has_lines(window: Window) -> bool {
 pub(crate) struct LineShape {
     /// Most channels at a time.
     pub block: usize,
-    /// What their number is rounded up to a multiple of.
+    /// What their number is rounded up to a multiple of, a power of two.
     pub lanes: usize,
     /// Bytes of a column and channel: four rows.
     pub bytes: usize,
@@ -51,7 +51,9 @@ impl LineShape {
 
     /// Bytes of a column of a block of `channels`.
     pub(crate) fn column_bytes(&self, channels: usize) -> usize {
-        channels.min(self.block).next_multiple_of(self.lanes) * self.bytes
+        // Without a division, which would link a panic on boards.
+        let stored = (channels.min(self.block) + self.lanes - 1) & !(self.lanes - 1);
+        stored * self.bytes
     }
 }
 

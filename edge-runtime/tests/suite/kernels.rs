@@ -15,7 +15,7 @@ use crate::models::{INT8, to_bytes};
 const MAX_BIAS: i32 = (1 << 30) - 1;
 
 /// The layouts that this machine has kernels for.
-fn layouts() -> impl Iterator<Item = WeightLayout> {
+pub fn layouts() -> impl Iterator<Item = WeightLayout> {
     WeightLayout::ALL.into_iter().filter(|&layout| arch::runs(layout))
 }
 
@@ -41,6 +41,13 @@ fn kernels_equal_the_oracle() {
             }
         }
     }
+}
+
+#[test]
+fn the_preferred_kernels_are_there() {
+    assert!(arch::runs(arch::preferred()));
+    // As every host has the portable ones, a better layout comes from its processor.
+    assert!(arch::runs(WeightLayout::Portable));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use fude_runtime::graph::{
 use fude_runtime::kernels::oracle;
 use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::{
-    AlignedBytes, CRC32, Fit, Manifest, Package, PackageBuilder, PackageError, Preprocessing, SectionKind,
+    AlignedBytes, CRC32, Fit, LayerParameters, Manifest, Package, PackageBuilder, PackageError, Preprocessing,
+    SectionKind,
 };
 use fude_runtime::profile::LayerObserver;
 use fude_runtime::recognizer::Recognizer;
@@ -339,7 +340,9 @@ pub fn oracle_layers(package: &Package<'_>, input: &[u8]) -> Vec<Vec<u8>> {
     let mut outputs = Vec::new();
     for (index, layer) in graph.layers.iter().enumerate() {
         let second = layer.operator.second_input().map_or(&[][..], |id| &tensors[usize::from(id)]);
-        let parameters = package.parameters(index);
+        let of_layer = package.parameters(index);
+        let portable = package.header().layout.to_portable(graph, layer, of_layer.weights);
+        let parameters = LayerParameters { weights: &portable, ..of_layer };
         let output = oracle::layer(graph, layer, &parameters, &tensors[usize::from(layer.input)], second);
         outputs.push(to_bytes(&output, graph.tensors[usize::from(layer.output)].element));
         tensors[usize::from(layer.output)] = output;

@@ -2,10 +2,11 @@
 
 use fude_runtime::ink::Image;
 use fude_runtime::kernels::Answer;
-use fude_runtime::package::{AlignedBytes, Package, SectionKind};
+use fude_runtime::package::{AlignedBytes, Package, SectionKind, repack};
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 use proptest::prelude::*;
 
+use crate::kernels::layouts;
 use crate::models::{
     LABELS, Random, Recorder, every_operator, halves, oracle_layers, random_model, reseal, runtime_layers, section,
 };
@@ -92,13 +93,16 @@ proptest! {
         let mut random = Random::new(seed);
         let inputs: Vec<Vec<u8>> =
             (0..2).map(|_| (0..height * width).map(|_| random.word() as u8).collect()).collect();
-        let bytes = AlignedBytes::copy_of(&model.pack_with_golden(&labels, &inputs));
-        let package = Package::new_checked(bytes.as_slice()).expect("written by the writer");
-        for input in &inputs {
-            prop_assert_eq!(runtime_layers(&package, input), oracle_layers(&package, input));
+        let portable = model.pack_with_golden(&labels, &inputs);
+        for layout in layouts() {
+            let bytes = AlignedBytes::copy_of(&repack(&portable, layout).expect("weights that the layout holds"));
+            let package = Package::new_checked(bytes.as_slice()).expect("written by the writer");
+            for input in &inputs {
+                prop_assert_eq!(runtime_layers(&package, input), oracle_layers(&package, input));
+            }
+            prop_assert!(package.labels().eq(labels.iter().copied()));
+            let mut arena = vec![0xa5; package.arena_bytes()];
+            prop_assert_eq!(Recognizer::new(package, &mut arena).expect("large enough").self_test(), Ok(2));
         }
-        prop_assert!(package.labels().eq(labels));
-        let mut arena = vec![0xa5; package.arena_bytes()];
-        prop_assert_eq!(Recognizer::new(package, &mut arena).expect("large enough").self_test(), Ok(2));
     }
 }

@@ -1,4 +1,4 @@
-//! Instruction sets: one file each behind [`InstructionSet`], and which of them this build has.
+//! Instruction sets: a folder each behind [`InstructionSet`], and which of them this build has.
 //!
 //! A board's build has the kernels of its core alone, chosen by target and feature when it is compiled. A host's has those
 //! of its architecture and the portable ones; which of them it runs, the processor says.
