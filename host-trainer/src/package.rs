@@ -74,7 +74,7 @@ pub enum PackingError {
 #[derive(Debug, Clone)]
 pub struct PackageFile {
     bytes: AlignedBytes,
-    /// The same model for the kernels of this machine, where the file is for others.
+    /// The same model for the fastest kernels of this machine, where the file is for others.
     for_this_machine: Option<AlignedBytes>,
     path: PathBuf,
     /// Whether the file at `path` holds the bytes.
@@ -97,7 +97,7 @@ impl PackageFile {
     pub fn new(bytes: &[u8], path: &Path) -> Result<Self, PackingError> {
         let bytes = AlignedBytes::copy_of(bytes);
         let mut file = Self { bytes, for_this_machine: None, path: path.to_owned(), is_on_disk: false };
-        if !arch::runs(file.as_stored()?.header().layout) {
+        if file.as_stored()?.header().layout != arch::preferred() {
             file.for_this_machine = Some(AlignedBytes::copy_of(&file.repacked(arch::preferred())?));
         }
         Ok(file)
