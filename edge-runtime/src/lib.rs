@@ -27,11 +27,12 @@
 //!
 //! - [`package`]: bytes → checked view. The format is described in `docs/package-format.md`.
 //! - [`graph`]: operators, shapes, the memory plan.
+//! - [`layout`]: the order of the weights, one for each family of instruction sets.
 //! - [`quant`]: the one requantisation rule.
 //! - [`kernels`]: a file per operator family, an instruction set behind [`kernels::arch`], and the naive
 //!   oracle that each must equal byte for byte.
 //! - [`ink`]: from strokes of a pen or an image of any size to the model's glyph, the same on host and board.
-//! - [`recognizer`]: all of it together; [`profile`] watches it layer by layer.
+//! - [`recognizer`]: all of it together; [`profile`] watches it layer by layer; [`trial`] runs layers by themselves.
 //!
 //! No panic: what a package may hold is settled at the door, and the rest is written so that the compiler sees it.
 //! An optimised image of the path above links neither a panic nor `core::fmt`; `firmware/tests/inference_image.rs`
