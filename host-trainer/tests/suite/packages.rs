@@ -94,9 +94,9 @@ fn damaged_packages_are_refused_by_the_library_and_by_the_program() {
         ),
         (
             "for another target",
-            with_bytes(&whole, 16, &7_u16.to_le_bytes()),
-            |reason| matches!(reason, PackageError::Layout { layout: 7 }),
-            ["layout 7", "export for this one"],
+            with_bytes(&whole, 16, &700_u16.to_le_bytes()),
+            |reason| matches!(reason, PackageError::Layout { layout: 700 }),
+            ["layout 700", "export for this one"],
         ),
         (
             "no package",
@@ -135,14 +135,22 @@ fn a_package_that_is_not_there_is_named() {
 }
 
 #[test]
-fn the_arena_of_every_preset_is_within_two_per_cent_of_the_least() {
+fn the_arena_of_every_preset_is_near_the_least() {
     for preset in PRESETS {
         let network = observed_network(preset.architecture(CLASSES), 1);
         let portable = pack(&Checkpoint { info: run_info(preset, QAT), stage: QAT, network }, &[], None).unwrap();
         for layout in WeightLayout::ALL {
             let bytes = AlignedBytes::copy_of(&repack(&portable, layout).unwrap());
-            let plan = ArenaPlan::of(Package::for_any_target(bytes.as_slice()).unwrap().graph(), layout);
-            assert!(plan.is_tight(), "{preset:?} for {layout:?}: {plan:?}");
+            let package = Package::for_any_target(bytes.as_slice()).unwrap();
+            let plan = ArenaPlan::of(package.graph(), layout);
+            // Kernels that need much scratch memory in some layers, and none where the tensors fill the bound, go beyond it:
+            // scratch memory has one place.
+            let scratch = match layout {
+                WeightLayout::Portable | WeightLayout::Dsp => 0,
+                _ => package.graph().scratch.1 as usize,
+            };
+            let is_near = plan.arena_bytes <= plan.lower_bound + scratch;
+            assert!(plan.is_tight() || is_near, "{preset:?} for {layout:?}: {plan:?}, scratch {scratch}");
         }
     }
 }
