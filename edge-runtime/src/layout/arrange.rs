@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::{WeightLayout, dsp, mve, scalar, vector};
 use crate::graph::{Graph, Layer, Operator};
+use crate::package::LayerParameters;
 
 /// Why weights cannot be arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,28 @@ impl WeightLayout {
             _ => arranged.to_vec(),
         }
     }
+}
+
+/// A whole weight section, in which words can be read in place, laid out as `to` says instead of `from`.
+///
+/// # Errors
+/// The layer whose weights `to` cannot hold.
+pub(crate) fn rearrange(
+    weights: &[u8],
+    graph: &Graph,
+    from: WeightLayout,
+    to: WeightLayout,
+) -> Result<Vec<u8>, (usize, ArrangeError)> {
+    let mut rearranged = weights.to_vec();
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let found = layer.operator.parameters().zip(LayerParameters::read(weights, graph, layer));
+        let Some((parameters, of_layer)) = found else { continue };
+        let portable = from.to_portable(graph, layer, of_layer.weights);
+        let arranged = to.arrange(graph, layer, &portable).map_err(|problem| (index, problem))?;
+        let start = parameters.offset as usize + 8 * of_layer.bias.len();
+        rearranged[start..start + arranged.len()].copy_from_slice(bytemuck::cast_slice(&arranged));
+    }
+    Ok(rearranged)
 }
 
 /// Rows of the weight matrix of a layer that is a matrix product.

@@ -19,6 +19,8 @@ pub(crate) mod vector;
 
 #[cfg(feature = "std")]
 pub use arrange::ArrangeError;
+#[cfg(feature = "std")]
+pub(crate) use arrange::rearrange;
 
 use crate::graph::{Operator, Tensor, Window};
 use crate::kernels::arch;

@@ -8,7 +8,7 @@ use super::header::{MAGIC, field};
 use super::sections::ENTRY_BYTES;
 use super::{AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind};
 use crate::graph::plan_arena;
-use crate::layout::{ArrangeError, WeightLayout};
+use crate::layout::{ArrangeError, WeightLayout, rearrange};
 use crate::limits::ALIGNMENT;
 
 /// Collects the parts of a package. [`PackageBuilder::finish`] lays them out and passes the result through
@@ -146,17 +146,8 @@ pub fn repack(package: &[u8], layout: WeightLayout) -> Result<Vec<u8>, RepackErr
     let aligned = AlignedBytes::copy_of(package);
     let package = Package::for_any_target(aligned.as_slice())?;
     let mut manifest = package.manifest().clone();
-    let mut weights = package.sections.weights.to_vec();
-    for (index, layer) in manifest.graph.layers.iter().enumerate() {
-        let Some(parameters) = layer.operator.parameters() else { continue };
-        let of_layer = package.parameters(index);
-        let portable = package.header().layout.to_portable(&manifest.graph, layer, of_layer.weights);
-        let arranged = layout
-            .arrange(&manifest.graph, layer, &portable)
-            .map_err(|problem| RepackError::Arrange { layer: index, problem })?;
-        let start = parameters.offset as usize + 8 * of_layer.bias.len();
-        weights[start..start + arranged.len()].copy_from_slice(bytemuck::cast_slice(&arranged));
-    }
+    let weights = rearrange(package.sections.weights, &manifest.graph, package.header().layout, layout)
+        .map_err(|(layer, problem)| RepackError::Arrange { layer, problem })?;
     plan_arena(&mut manifest.graph, layout);
     let arena_bytes = manifest.graph.arena_bytes() as u32;
     let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;

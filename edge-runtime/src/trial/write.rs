@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::{HEADER_BYTES, Random, WORDS};
 use crate::graph::{Graph, Layer, Operator, Parameters, Tensor, TensorId, plan_arena};
 use crate::kernels::oracle;
-use crate::layout::{ArrangeError, WeightLayout};
+use crate::layout::{ArrangeError, WeightLayout, rearrange};
 use crate::limits::ALIGNMENT;
 use crate::package::LayerParameters;
 
@@ -105,16 +105,9 @@ impl TrialBuilder {
     /// Where the layout cannot hold the weights.
     pub fn write(&self, layout: WeightLayout) -> Result<Vec<u8>, ArrangeError> {
         let words = aligned_words(&self.weights);
-        let mut weights = self.weights.clone();
-        for layer in &self.graph.layers {
-            let Some(of_layer) = LayerParameters::read(bytemuck::cast_slice(&words), &self.graph, layer) else {
-                continue;
-            };
-            let arranged = layout.arrange(&self.graph, layer, of_layer.weights)?;
-            let offset = layer.operator.parameters().map_or(0, |parameters| parameters.offset as usize);
-            let start = offset + 8 * of_layer.bias.len();
-            weights[start..start + arranged.len()].copy_from_slice(bytemuck::cast_slice(&arranged));
-        }
+        let section = &bytemuck::cast_slice(&words)[..self.weights.len()];
+        let weights =
+            rearrange(section, &self.graph, WeightLayout::Portable, layout).map_err(|(_, problem)| problem)?;
         let mut graph = self.graph.clone();
         plan_arena(&mut graph, layout);
         // A second input is no layer's output, so the plan has no place for it.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::outcome::{grouped, rows};
 use super::{CliError, Outcome};
-use crate::device::board::{Board, BoardError};
+use crate::device::board::{Board, BoardError, parse_layout};
 use crate::files::write_atomically;
 use crate::package::PackageFile;
 
@@ -56,12 +56,6 @@ impl LayoutArguments {
     pub fn layout(&self, board: Option<&Board>) -> Option<WeightLayout> {
         self.layout.or(board.map(|board| board.weights))
     }
-}
-
-/// The layout of a name.
-fn parse_layout(name: &str) -> Result<WeightLayout, String> {
-    let names = WeightLayout::ALL.map(WeightLayout::name).join(", ");
-    WeightLayout::from_name(name).ok_or_else(|| format!("there are {names}"))
 }
 
 #[derive(Debug, Serialize)]

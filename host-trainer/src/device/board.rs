@@ -204,8 +204,13 @@ impl Board {
 
 fn layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WeightLayout, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let names = || WeightLayout::ALL.map(WeightLayout::name).join(", ");
-    WeightLayout::from_name(&name).ok_or_else(|| D::Error::custom(format!("no layout {name:?}; there are {}", names())))
+    parse_layout(&name).map_err(|known| D::Error::custom(format!("no layout {name:?}; {known}")))
+}
+
+/// The layout of a name; else says which names there are.
+pub fn parse_layout(name: &str) -> Result<WeightLayout, String> {
+    let names = WeightLayout::ALL.map(WeightLayout::name).join(", ");
+    WeightLayout::from_name(name).ok_or_else(|| format!("there are {names}"))
 }
 
 fn parse(text: &str, path: &Path) -> Result<Board, BoardError> {
