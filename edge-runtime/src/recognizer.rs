@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::ink::{Image, normalize};
-use crate::kernels::arch::run_layer;
+use crate::kernels::arch::run_step;
 use crate::kernels::{self, Answers};
 use crate::package::Package;
 use crate::profile::{LayerObserver, Unobserved};
@@ -151,13 +151,11 @@ impl<'a> Recognizer<'a> {
         Ok(count)
     }
 
-    fn run(&mut self, observer: &mut impl LayerObserver) -> Result<(), RecognizerError> {
-        for (index, layer) in self.package.graph().layers.iter().enumerate() {
-            observer.before(index);
-            let parameters = self.package.parameters(index);
-            let output = run_layer(self.package.header().layout, self.package.graph(), layer, &parameters, self.arena);
-            observer.after(index, output.ok_or(RecognizerError::Plan { layer: index as u16 })?);
-        }
-        Ok(())
+    fn run(&mut self, observer: &mut dyn LayerObserver) -> Result<(), RecognizerError> {
+        let (graph, layout) = (self.package.graph(), self.package.header().layout);
+        let parameters = |index| self.package.parameters(index);
+        let kernel = |step: &_, parameters: &_, arena: &mut [u8]| run_step(layout, step, parameters, arena);
+        kernels::run(graph, layout, parameters, kernel, self.arena, observer)
+            .map_err(|layer| RecognizerError::Plan { layer: layer as u16 })
     }
 }

@@ -9,9 +9,10 @@ use embedded_graphics::pixelcolor::Gray8;
 use fude_boards::Counter;
 use fude_runtime::ink;
 use fude_runtime::kernels::Answers;
-use fude_runtime::package::CRC32;
-use fude_runtime::profile::LayerObserver;
+use fude_runtime::limits::MAX_LAYERS;
+use fude_runtime::profile::{LayerHashes, LayerObserver};
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
+use heapless::Vec;
 
 use crate::link::message::Layers;
 use crate::screen::{Cost, MAX_ANSWERS, Screen, ShownAnswer};
@@ -88,7 +89,8 @@ pub fn show<D: DrawTarget<Color: From<Gray8>>>(
 /// Measures a recognition layer by layer. Its own work, hashing above all, counts nowhere.
 struct Meter<'c, C> {
     counter: &'c C,
-    layers: Layers,
+    hashes: LayerHashes,
+    ticks: Vec<u32, MAX_LAYERS>,
     layer_start: u64,
     own_ticks: u64,
 }
@@ -96,13 +98,13 @@ struct Meter<'c, C> {
 impl<'c, C: Counter> Meter<'c, C> {
     fn new(counter: &'c mut C) -> Self {
         counter.restart();
-        Self { counter, layers: Layers::default(), layer_start: 0, own_ticks: 0 }
+        Self { counter, hashes: LayerHashes::default(), ticks: Vec::new(), layer_start: 0, own_ticks: 0 }
     }
 
     /// What each layer did, and the ticks of it all.
     fn finish(self) -> (Layers, u64) {
         let ticks = self.counter.ticks().saturating_sub(self.own_ticks);
-        (self.layers, ticks)
+        (Layers { hashes: self.hashes.0, ticks: self.ticks }, ticks)
     }
 }
 
@@ -111,11 +113,17 @@ impl<C: Counter> LayerObserver for Meter<'_, C> {
         self.layer_start = self.counter.ticks();
     }
 
-    fn after(&mut self, _index: usize, output: &[u8]) {
+    fn after(&mut self, index: usize, output: &[u8]) {
         let end = self.counter.ticks();
-        // A layer beyond the capacity cannot be: the package reader admits no more than `MAX_LAYERS`.
-        let _ = self.layers.ticks.push(u32::try_from(end.saturating_sub(self.layer_start)).unwrap_or(u32::MAX));
-        let _ = self.layers.hashes.push(CRC32.checksum(output));
+        let band = u32::try_from(end.saturating_sub(self.layer_start)).unwrap_or(u32::MAX);
+        if self.ticks.len() <= index {
+            // A layer beyond the capacity cannot be: the package reader admits no more.
+            let _ = self.ticks.resize(index + 1, 0);
+        }
+        if let Some(ticks) = self.ticks.get_mut(index) {
+            *ticks = ticks.saturating_add(band);
+        }
+        self.hashes.after(index, output);
         self.own_ticks += self.counter.ticks().saturating_sub(end);
     }
 }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt};
 
-use fude_runtime::graph::Graph;
 use fude_runtime::kernels::arch;
 use fude_runtime::layout::WeightLayout;
 use fude_runtime::limits::{MAX_IMAGE_SIDE, MAX_LABEL, MAX_NAME};
-use fude_runtime::package::{AlignedBytes, Manifest, Package, PackageBuilder, PackageError, RepackError, repack};
+use fude_runtime::package::{
+    AlignedBytes, Manifest, Package, PackageBuilder, PackageError, RepackError, repack, repack_within,
+};
 use fude_runtime::profile::Unobserved;
 use fude_runtime::recognizer::{Recognizer, RecognizerError};
 use tempfile::TempDir;
@@ -130,8 +131,19 @@ impl PackageFile {
     /// # Errors
     /// Where the layout cannot hold them.
     pub fn repacked(&self, layout: WeightLayout) -> Result<Vec<u8>, PackingError> {
-        let failed = |reason| PackingError::Layout { path: self.path.clone(), layout: layout.name(), reason };
-        repack(self.bytes.as_slice(), layout).map_err(failed)
+        repack(self.bytes.as_slice(), layout).map_err(|reason| self.not_laid_out(layout, reason))
+    }
+
+    /// As [`Self::repacked`], with an arena of at most `limit` bytes: where it takes that, layers run band by band.
+    ///
+    /// # Errors
+    /// As [`Self::repacked`], and where the layers need more.
+    pub fn repacked_within(&self, layout: WeightLayout, limit: usize) -> Result<Vec<u8>, PackingError> {
+        repack_within(self.bytes.as_slice(), layout, limit).map_err(|reason| self.not_laid_out(layout, reason))
+    }
+
+    fn not_laid_out(&self, layout: WeightLayout, reason: RepackError) -> PackingError {
+        PackingError::Layout { path: self.path.clone(), layout: layout.name(), reason }
     }
 
     /// The model as a file for the kernels of `layout`: this one, or another that ends with what is returned.
@@ -225,7 +237,7 @@ pub fn pack(
     }
 
     let bytes = builder.finish(&manifest, &labels).map_err(PackingError::Format)?;
-    add_golden(&mut builder, &bytes, &manifest.graph, golden)?;
+    add_golden(&mut builder, &bytes, golden)?;
     builder.finish(&manifest, &labels).map_err(PackingError::Format)
 }
 
@@ -248,15 +260,10 @@ pub fn count_label_bitmaps(package: &Package<'_>) -> usize {
     (0..package.classes()).filter(|&class| package.label_bitmap(class).is_some()).count()
 }
 
-fn add_golden(
-    builder: &mut PackageBuilder,
-    package: &[u8],
-    graph: &Graph,
-    golden: &[Vec<u8>],
-) -> Result<(), PackingError> {
+fn add_golden(builder: &mut PackageBuilder, package: &[u8], golden: &[Vec<u8>]) -> Result<(), PackingError> {
     let aligned = AlignedBytes::copy_of(package);
     let package = Package::new_checked(aligned.as_slice()).map_err(PackingError::Format)?;
-    let mut arena = vec![0; graph.arena_bytes()];
+    let mut arena = vec![0; package.arena_bytes()];
     let mut recognizer = Recognizer::new(package, &mut arena)?;
     for glyph in golden {
         let input: Vec<u8> = glyph.iter().map(|pixel| pixel ^ 0x80).collect();

@@ -3,9 +3,10 @@
 
 use core::ops::Range;
 
-use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor};
+use super::check_schedule::check_schedule;
+use super::{ElementType, Graph, Layer, Operator, PoolKind, Tensor, TensorId};
 use crate::layout::WeightLayout;
-use crate::limits::{ALIGNMENT, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS, MAX_TENSORS};
+use crate::limits::{ALIGNMENT, MAX_ARENA, MAX_FAN_IN, MAX_SIDE, MAX_TENSOR_ELEMENTS};
 use crate::quant::{MAX_ADDEND_MULTIPLIER, MAX_ADDITION_SHIFT, MAX_SHIFT, MIN_SHIFT};
 
 /// What is wrong with a layer or a tensor.
@@ -38,6 +39,8 @@ pub enum LayerError {
     Scratch,
     /// A layer reads a tensor that no earlier layer has written, or that has been overwritten.
     Order,
+    /// A stage has a layer that cannot run band by band, too little room for its bands, or overlaps another.
+    Stage,
 }
 
 /// Checks a decoded graph against a weight section of `weight_bytes`, laid out as `layout` says, and an arena of
@@ -51,22 +54,25 @@ pub fn check(
     let (Some(input), Some(last)) = (graph.input(), graph.layers.len().checked_sub(1)) else {
         return Err((None, LayerError::Empty));
     };
-    for tensor in &graph.tensors {
-        check_tensor(tensor, arena_bytes).map_err(|error| (None, error))?;
+    // Beyond this, places in 32 bits could wrap around.
+    if arena_bytes > MAX_ARENA {
+        return Err((None, LayerError::Arena));
+    }
+    for (id, tensor) in graph.tensors.iter().enumerate() {
+        check_tensor(tensor).map_err(|error| (None, error))?;
+        let is_inside = |place: Range<usize>| tensor.offset as usize <= arena_bytes && place.end <= arena_bytes;
+        if !graph.place(id as TensorId).is_some_and(is_inside) {
+            return Err((None, LayerError::Arena));
+        }
     }
     same(input.channels, 1).map_err(|error| (None, error))?;
-    let scratch_end = u64::from(graph.scratch.0) + u64::from(graph.scratch.1);
-    if scratch_end > arena_bytes as u64 {
-        return Err((None, LayerError::Scratch));
-    }
     for (index, layer) in graph.layers.iter().enumerate() {
         check_layer(graph, layer, index == last, weight_bytes).map_err(|error| (Some(index), error))?;
-        check_places(graph, layer, layout).map_err(|error| (Some(index), error))?;
     }
-    check_lifetimes(graph, layout)
+    check_schedule(graph, layout, arena_bytes).map_err(|(layer, error)| (Some(layer), error))
 }
 
-fn check_tensor(tensor: &Tensor, arena_bytes: usize) -> Result<(), LayerError> {
+fn check_tensor(tensor: &Tensor) -> Result<(), LayerError> {
     let sides = [tensor.height, tensor.width];
     // In 64 bits, as the product of unchecked extents passes the 32 of a board.
     let elements = u64::from(tensor.height) * u64::from(tensor.width) * u64::from(tensor.channels);
@@ -84,9 +90,6 @@ fn check_tensor(tensor: &Tensor, arena_bytes: usize) -> Result<(), LayerError> {
     // As bits, since boards without a floating-point unit run this: positive and finite.
     if !(1..f32::INFINITY.to_bits()).contains(&tensor.scale.to_bits()) {
         return Err(LayerError::Scale);
-    }
-    if u64::from(tensor.offset) + tensor.bytes() as u64 > arena_bytes as u64 {
-        return Err(LayerError::Arena);
     }
     Ok(())
 }
@@ -163,55 +166,6 @@ fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize)
         }
     }
     Ok(())
-}
-
-/// What is written may not overlap what is read, except where an operator works in place.
-fn check_places(graph: &Graph, layer: &Layer, layout: WeightLayout) -> Result<(), LayerError> {
-    let tensor = |id| graph.tensor(id).ok_or(LayerError::UnknownTensor);
-    let (input, output) = (tensor(layer.input)?, tensor(layer.output)?);
-    let in_place = graph.works_in_place(layer, layout) && input.range() == output.range();
-    if !in_place && overlap(&input.range(), &output.range()) {
-        return Err(LayerError::Arena);
-    }
-    if let Some(second) = layer.operator.second_input().and_then(|id| graph.tensor(id))
-        && overlap(&second.range(), &output.range())
-    {
-        return Err(LayerError::Arena);
-    }
-    let needed = graph.scratch_bytes(layer, layout);
-    let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
-    if needed > scratch.len()
-        || (needed > 0 && (overlap(&scratch, &input.range()) || overlap(&scratch, &output.range())))
-        || !scratch.start.is_multiple_of(layout.scratch_alignment())
-    {
-        return Err(LayerError::Scratch);
-    }
-    Ok(())
-}
-
-/// Follows the graph once: whatever a layer reads must have been written and not been overwritten since.
-fn check_lifetimes(graph: &Graph, layout: WeightLayout) -> Result<(), (Option<usize>, LayerError)> {
-    let mut valid = [false; MAX_TENSORS];
-    valid[0] = true;
-    let scratch = graph.scratch.0 as usize..graph.scratch.0 as usize + graph.scratch.1 as usize;
-    for (index, layer) in graph.layers.iter().enumerate() {
-        let reads = [Some(layer.input), layer.operator.second_input()];
-        if reads.into_iter().flatten().any(|id| valid.get(usize::from(id)) != Some(&true)) {
-            return Err((Some(index), LayerError::Order));
-        }
-        let written = graph.tensor(layer.output).ok_or((Some(index), LayerError::UnknownTensor))?.range();
-        let uses_scratch = graph.scratch_bytes(layer, layout) > 0;
-        for (id, (tensor, valid)) in graph.tensors.iter().zip(&mut valid).enumerate() {
-            let place = tensor.range();
-            let overwritten = overlap(&place, &written) || (uses_scratch && overlap(&place, &scratch));
-            *valid = id == usize::from(layer.output) || (*valid && !overwritten);
-        }
-    }
-    Ok(())
-}
-
-fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
 }
 
 fn same<T: PartialEq>(a: T, b: T) -> Result<(), LayerError> {

@@ -4,22 +4,30 @@
 //! each reads one or two tensors and writes one. Weights are not here: an operator names the place of its
 //! parameters in the package's weight section ([`crate::package`]).
 
+#[cfg(feature = "std")]
+mod bands;
 mod check;
+mod check_schedule;
 #[cfg(feature = "std")]
 mod place;
 #[cfg(feature = "std")]
 mod plan;
 mod shape;
+mod stage;
 
+#[cfg(feature = "std")]
+pub use bands::{TooLarge, fit_arena};
 pub use check::{LayerError, check};
 #[cfg(feature = "std")]
 pub use plan::{ArenaPlan, lifetimes, plan_arena};
 pub use shape::{Cost, ParameterSizes};
+pub use stage::Stage;
+pub(crate) use stage::{Action, Band, is_global_mean, walk};
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_LAYERS, MAX_TENSORS};
+use crate::limits::{MAX_LAYERS, MAX_STAGES, MAX_TENSORS};
 
 /// Index of a tensor in [`Graph::tensors`].
 pub type TensorId = u8;
@@ -230,12 +238,14 @@ pub struct Layer {
 }
 
 /// A model without its weights. The input is the first tensor, the logits the last layer's output.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
     /// Activation tensors; the first is the input.
     pub tensors: Vec<Tensor, MAX_TENSORS>,
     /// Layers in the order in which they run; the last writes the logits.
     pub layers: Vec<Layer, MAX_LAYERS>,
-    /// Kernels' working memory: first byte in the arena and length.
-    pub scratch: (u32, u32),
+    /// The working memory of each layer's kernel: first byte in the arena, of no meaning where none is needed.
+    pub scratch: Vec<u32, MAX_LAYERS>,
+    /// Layers that run band by band, in their order.
+    pub stages: Vec<Stage, MAX_STAGES>,
 }

@@ -1,6 +1,9 @@
 //! What follows from shapes alone: sizes of parameters, scratch memory and work.
 
-use super::{Graph, Layer, Operator, Tensor, Window};
+use core::ops::Range;
+
+use super::stage::is_global_mean;
+use super::{Graph, Layer, Operator, Stage, Tensor, TensorId, Window};
 use crate::layout::WeightLayout;
 use crate::limits::MAX_TENSOR_ELEMENTS;
 
@@ -115,15 +118,39 @@ impl Graph {
         tensors.map_or(0, |(input, output)| layout.scratch_bytes(&layer.operator, input, output))
     }
 
-    /// Whether the result of `layer` may take the place of its first input: elementwise operators, and a depthwise
-    /// convolution that keeps the shape, where the kernel of `layout` copies the rows that it still needs.
-    pub fn works_in_place(&self, layer: &Layer, layout: WeightLayout) -> bool {
+    /// The working memory of the layer at `index` in the arena; empty where it needs none.
+    pub fn scratch_range(&self, index: usize, layout: WeightLayout) -> Range<usize> {
+        let bytes = self.layers.get(index).map_or(0, |layer| self.scratch_bytes(layer, layout));
+        let start = if bytes > 0 { self.scratch.get(index).map_or(0, |&start| start as usize) } else { 0 };
+        start..start + bytes
+    }
+
+    /// Bytes of the arena that the tensor takes: all of it, or its buffer inside a stage.
+    pub fn place(&self, id: TensorId) -> Option<Range<usize>> {
+        let tensor = self.tensor(id)?;
+        let rows = self.stages.iter().find_map(|stage| {
+            let inner = self.layers.get(stage.layers())?.iter().zip(&stage.buffers);
+            inner.filter(|(layer, _)| layer.output == id).map(|(_, &rows)| rows).next()
+        });
+        Some(Tensor { height: rows.unwrap_or(tensor.height), ..*tensor }.range())
+    }
+
+    /// The stage that the layer at `index` belongs to.
+    pub fn stage_of(&self, index: usize) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.layers().contains(&index))
+    }
+
+    /// Whether the result of the layer at `index` may take the place of its first input: elementwise operators, and a
+    /// depthwise convolution that keeps the shape, outside of stages, where the kernel of `layout` copies the rows that it
+    /// still needs.
+    pub fn works_in_place(&self, index: usize, layout: WeightLayout) -> bool {
+        let Some(layer) = self.layers.get(index) else { return false };
         match layer.operator {
             Operator::Gate { .. } | Operator::Add { .. } => true,
             Operator::Depthwise { window, .. } => {
                 let tensors = self.tensor(layer.input).zip(self.tensor(layer.output));
                 let same_shape = tensors.is_some_and(|(input, output)| input.same_shape(output));
-                layout.has_row_ring() && window.stride == (1, 1) && same_shape
+                layout.has_row_ring() && window.stride == (1, 1) && same_shape && self.stage_of(index).is_none()
             }
             _ => false,
         }
@@ -145,9 +172,19 @@ impl Graph {
         })
     }
 
-    /// Bytes of arena: the end of the last tensor or of the scratch memory.
-    pub fn arena_bytes(&self) -> usize {
-        let scratch = self.scratch.0 as usize + self.scratch.1 as usize;
-        self.tensors.iter().map(|tensor| tensor.range().end).max().unwrap_or(0).max(scratch)
+    /// Bytes of arena: the end of the last of all tensors, working memories and sums.
+    pub fn arena_bytes(&self, layout: WeightLayout) -> usize {
+        let tensors = (0..self.tensors.len()).filter_map(|id| self.place(id as TensorId));
+        let scratch = (0..self.layers.len()).map(|index| self.scratch_range(index, layout));
+        let sums = self.stages.iter().filter_map(|stage| self.sums(stage));
+        tensors.chain(scratch).chain(sums).map(|range| range.end).max().unwrap_or(0)
+    }
+
+    /// The sums of a stage that ends with a global mean: 32 bits a channel.
+    pub fn sums(&self, stage: &Stage) -> Option<Range<usize>> {
+        let last = self.layers.get(stage.layers().end.checked_sub(1)?)?;
+        let input = self.tensor(last.input)?;
+        let start = stage.sums as usize;
+        is_global_mean(last, input).then(|| start..start + size_of::<i32>() * usize::from(input.channels))
     }
 }

@@ -20,6 +20,7 @@ mod dense;
 mod depthwise;
 mod elementwise;
 mod layer;
+mod network;
 #[cfg(any(test, feature = "std"))]
 pub mod oracle;
 mod pool;
@@ -27,7 +28,8 @@ mod top_k;
 
 use dense::dense;
 use elementwise::{add, gate};
-use pool::pool;
+pub(crate) use layer::Step;
+pub(crate) use network::run;
 pub use top_k::{Answer, Answers, scores, top_k};
 
 /// Channels whose accumulators are kept on the stack at a time.

@@ -45,3 +45,30 @@ fn pixels<'a>(input: View<'a>, window: Window, top: usize, left: usize) -> impl 
     let rows = pieces(input.data, stride).skip(top).take(usize::from(window.size.0));
     rows.flat_map(move |row| pieces(row, channels).skip(left).take(usize::from(window.size.1)))
 }
+
+/// Adds the elements of some pixels to the sums of their channels, little-endian, which begin at zero.
+pub fn add_pixels(pixels: &[i8], sums: &mut [[u8; 4]], is_first: bool) {
+    if is_first {
+        sums.fill([0; 4]);
+    }
+    for pixel in pieces(pixels, sums.len()) {
+        for (sum, &value) in sums.iter_mut().zip(pixel) {
+            *sum = (i32::from_le_bytes(*sum) + i32::from(value)).to_le_bytes();
+        }
+    }
+}
+
+/// The means of which `sums` are the sums over so many pixels with that zero point.
+pub fn finish_mean(
+    sums: &[[u8; 4]],
+    (zero_point, pixels): (i16, usize),
+    kind: PoolKind,
+    (output_shape, output): (&Tensor, &mut [i8]),
+) {
+    let PoolKind::Average { multiplier, shift } = kind else { return };
+    let rule = plain_requantization(shift, output_shape);
+    let zero = i32::from(zero_point) * pixels as i32;
+    for (place, &sum) in output.iter_mut().zip(sums) {
+        *place = rule.apply(AVERAGE_GAIN * (i32::from_le_bytes(sum) - zero), multiplier) as i8;
+    }
+}

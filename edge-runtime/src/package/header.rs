@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"\x89FUDE\r\n\x1a";
 /// A reader refuses any other major version.
 pub const FORMAT_MAJOR: u16 = 1;
 /// A reader accepts any minor version: minor versions only add sections.
-pub const FORMAT_MINOR: u16 = 1;
+pub const FORMAT_MINOR: u16 = 2;
 
 /// Offsets of the header's fields.
 pub(super) mod field {

@@ -4,9 +4,11 @@ use heapless::{String, Vec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::PackageError;
-use crate::graph::Graph;
-use crate::limits::{MAX_LABEL, MAX_NAME};
+use super::{PackageError, SectionKind};
+use crate::graph::{Graph, Layer};
+#[cfg(feature = "std")]
+use crate::layout::WeightLayout;
+use crate::limits::{MAX_LABEL, MAX_LAYERS, MAX_NAME};
 
 /// How an image of any size becomes the input glyph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +39,7 @@ impl Preprocessing {
 }
 
 /// What a package says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Name of the model.
     pub name: String<MAX_NAME>,
@@ -50,18 +52,50 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Decodes a manifest section. Its checks end with this section; [`crate::graph::check`] does the rest.
+    /// Decodes a manifest section and the section of the schedule, which may be empty. Its checks end with these;
+    /// [`crate::graph::check`] does the rest.
     ///
     /// Field by field, which is how postcard writes a struct: a list beyond this runtime's capacity is then no damage.
-    pub(super) fn decode(section: &[u8]) -> Result<Self, PackageError> {
+    pub(super) fn decode(section: &[u8], schedule: &[u8]) -> Result<Self, PackageError> {
         let ((name, preprocessing, label_bytes), rest) = take(section)?;
         let (tensors, rest) = take_list(rest)?;
-        let (layers, rest) = take_list(rest)?;
-        let (scratch, rest) = take(rest)?;
+        let (layers, rest) = take_list::<Layer, MAX_LAYERS>(rest)?;
+        let ((start, _), rest) = take::<(u32, u32)>(rest)?;
         if !(1..=MAX_LABEL).contains(&usize::from(label_bytes)) || !rest.is_empty() {
             return Err(PackageError::Manifest);
         }
-        Ok(Self { name, preprocessing, label_bytes, graph: Graph { tensors, layers, scratch } })
+        let (mut scratch, mut stages) = (Vec::new(), Vec::new());
+        if schedule.is_empty() {
+            scratch.extend(layers.iter().map(|_| start));
+        } else {
+            let malformed = PackageError::Section { kind: SectionKind::Schedule };
+            let (places, rest) = take_list(schedule).map_err(|_| malformed)?;
+            let (found, rest) = take_list(rest).map_err(|_| malformed)?;
+            if places.len() != layers.len() || !rest.is_empty() {
+                return Err(malformed);
+            }
+            (scratch, stages) = (places, found);
+        }
+        Ok(Self { name, preprocessing, label_bytes, graph: Graph { tensors, layers, scratch, stages } })
+    }
+
+    /// The manifest section and that of the schedule, which is empty where layers run by themselves and their working
+    /// memories all lie in one place.
+    #[cfg(feature = "std")]
+    pub(super) fn encode(&self, layout: WeightLayout) -> Result<(std::vec::Vec<u8>, std::vec::Vec<u8>), PackageError> {
+        let Self { name, preprocessing, label_bytes, graph } = self;
+        let places = || (0..graph.layers.len()).map(|index| graph.scratch_range(index, layout));
+        let used = || places().filter(|place| !place.is_empty());
+        let start = used().next().map_or(0, |place| place.start);
+        let has_one_place = graph.stages.is_empty() && used().all(|place| place.start == start);
+        let scratch = if has_one_place { (start, used().map(|place| place.len()).max().unwrap_or(0)) } else { (0, 0) };
+        let manifest = (name, preprocessing, label_bytes, (&graph.tensors, &graph.layers, scratch));
+        let encoded = |result: postcard::Result<std::vec::Vec<u8>>| result.map_err(|_| PackageError::Manifest);
+        let schedule = match has_one_place {
+            true => std::vec::Vec::new(),
+            false => encoded(postcard::to_stdvec(&(&graph.scratch, &graph.stages)))?,
+        };
+        Ok((encoded(postcard::to_stdvec(&manifest))?, schedule))
     }
 }
 

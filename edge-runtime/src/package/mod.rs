@@ -26,7 +26,7 @@ pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC};
 pub use manifest::{Fit, Manifest, Preprocessing};
 pub use sections::{GoldenVector, LayerParameters, SectionKind};
 #[cfg(feature = "std")]
-pub use writer::{PackageBuilder, RepackError, repack, set_measured_hash};
+pub use writer::{PackageBuilder, RepackError, repack, repack_within, set_measured_hash};
 
 use crate::graph::{self, Graph, Tensor};
 use crate::kernels::arch;
@@ -72,7 +72,7 @@ impl<'a> Package<'a> {
     fn open(header: Header, bytes: &'a [u8]) -> Result<Self, PackageError> {
         let body = header.checked_body(bytes)?;
         let sections = Sections::read(&header, body)?;
-        let manifest = Manifest::decode(sections.manifest)?;
+        let manifest = Manifest::decode(sections.manifest, sections.schedule)?;
         let graph = &manifest.graph;
         graph::check(graph, header.layout, sections.weights.len(), header.arena_bytes as usize)
             .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;

@@ -21,6 +21,8 @@ pub enum SectionKind {
     Golden = 4,
     /// Pictures of the labels (since format 1.1).
     LabelBitmaps = 5,
+    /// When and where the layers run, where not each by itself with one working memory for all (since format 1.2).
+    Schedule = 6,
 }
 
 /// Bytes of one entry of the section table: kind, offset, length.
@@ -72,6 +74,7 @@ pub(super) struct Sections<'a> {
     labels: &'a [u8],
     golden: &'a [u8],
     label_bitmaps: &'a [u8],
+    pub schedule: &'a [u8],
 }
 
 impl<'a> Sections<'a> {
@@ -88,16 +91,21 @@ impl<'a> Sections<'a> {
             labels: required(SectionKind::Labels)?,
             golden: find(SectionKind::Golden)?.unwrap_or(&[]),
             label_bitmaps: find(SectionKind::LabelBitmaps)?.unwrap_or(&[]),
+            schedule: find(SectionKind::Schedule)?.unwrap_or(&[]),
         })
     }
 
     /// The sections that are not empty, in the order of their kinds.
     #[cfg(feature = "std")]
     pub fn present(&self) -> impl Iterator<Item = (SectionKind, &'a [u8])> {
-        let Self { manifest, weights, labels, golden, label_bitmaps } = *self;
+        let Self { manifest, weights, labels, golden, label_bitmaps, schedule } = *self;
         let required =
             [(SectionKind::Manifest, manifest), (SectionKind::Weights, weights), (SectionKind::Labels, labels)];
-        let optional = [(SectionKind::Golden, golden), (SectionKind::LabelBitmaps, label_bitmaps)];
+        let optional = [
+            (SectionKind::Golden, golden),
+            (SectionKind::LabelBitmaps, label_bitmaps),
+            (SectionKind::Schedule, schedule),
+        ];
         required.into_iter().chain(optional.into_iter().filter(|(_, section)| !section.is_empty()))
     }
 

@@ -7,7 +7,7 @@ use super::bitmaps;
 use super::header::{MAGIC, field};
 use super::sections::ENTRY_BYTES;
 use super::{AlignedBytes, CRC32, FORMAT_MAJOR, FORMAT_MINOR, Manifest, Package, PackageError, SectionKind};
-use crate::graph::plan_arena;
+use crate::graph::{Graph, TooLarge, fit_arena, plan_arena};
 use crate::layout::{ArrangeError, WeightLayout, rearrange};
 use crate::limits::ALIGNMENT;
 
@@ -88,8 +88,9 @@ impl PackageBuilder {
         }
         let label_bytes = u8::try_from(longest).map_err(|_| PackageError::Section { kind: SectionKind::Labels })?;
         let manifest = Manifest { label_bytes, ..manifest.clone() };
-        let arena_bytes = manifest.graph.arena_bytes() as u32;
-        let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;
+        let layout = WeightLayout::Portable;
+        let arena_bytes = manifest.graph.arena_bytes(layout) as u32;
+        let (manifest, schedule) = manifest.encode(layout)?;
 
         let mut sections = std::vec![
             (SectionKind::Manifest, manifest.as_slice()),
@@ -100,7 +101,10 @@ impl PackageBuilder {
         if !self.label_bitmaps.is_empty() {
             sections.push((SectionKind::LabelBitmaps, &self.label_bitmaps));
         }
-        let bytes = lay_out(&sections, WeightLayout::Portable, arena_bytes);
+        if !schedule.is_empty() {
+            sections.push((SectionKind::Schedule, &schedule));
+        }
+        let bytes = lay_out(&sections, layout, arena_bytes);
         Package::for_any_target(AlignedBytes::copy_of(&bytes).as_slice())?;
         Ok(bytes)
     }
@@ -119,6 +123,8 @@ pub enum RepackError {
         /// Why.
         problem: ArrangeError,
     },
+    /// The layers need a larger arena.
+    Arena(TooLarge),
 }
 
 impl fmt::Display for RepackError {
@@ -126,6 +132,7 @@ impl fmt::Display for RepackError {
         match self {
             Self::Package(error) => error.fmt(f),
             Self::Arrange { layer, problem } => write!(f, "layer {layer}: {problem}"),
+            Self::Arena(problem) => problem.fmt(f),
         }
     }
 }
@@ -143,20 +150,43 @@ impl From<PackageError> for RepackError {
 /// # Errors
 /// [`RepackError`] where the package is refused or the layout cannot hold its weights.
 pub fn repack(package: &[u8], layout: WeightLayout) -> Result<Vec<u8>, RepackError> {
+    repack_planned(package, layout, |graph| {
+        plan_arena(graph, layout);
+        Ok(())
+    })
+}
+
+/// As [`repack`], with an arena of at most `limit` bytes: where it takes that, layers run band by band.
+///
+/// # Errors
+/// As [`repack`]; [`RepackError::Arena`] where the layers need more.
+pub fn repack_within(package: &[u8], layout: WeightLayout, limit: usize) -> Result<Vec<u8>, RepackError> {
+    repack_planned(package, layout, |graph| fit_arena(graph, layout, limit).map_err(RepackError::Arena))
+}
+
+fn repack_planned(
+    package: &[u8],
+    layout: WeightLayout,
+    plan: impl Fn(&mut Graph) -> Result<(), RepackError>,
+) -> Result<Vec<u8>, RepackError> {
     let aligned = AlignedBytes::copy_of(package);
     let package = Package::for_any_target(aligned.as_slice())?;
     let mut manifest = package.manifest().clone();
     let weights = rearrange(package.sections.weights, &manifest.graph, package.header().layout, layout)
         .map_err(|(layer, problem)| RepackError::Arrange { layer, problem })?;
-    plan_arena(&mut manifest.graph, layout);
-    let arena_bytes = manifest.graph.arena_bytes() as u32;
-    let manifest = postcard::to_stdvec(&manifest).map_err(|_| PackageError::Manifest)?;
+    plan(&mut manifest.graph)?;
+    let arena_bytes = manifest.graph.arena_bytes(layout) as u32;
+    let (manifest, schedule) = manifest.encode(layout)?;
     let replace = |(kind, section)| match kind {
         SectionKind::Manifest => (kind, manifest.as_slice()),
         SectionKind::Weights => (kind, weights.as_slice()),
         _ => (kind, section),
     };
-    let sections: Vec<_> = package.sections.present().map(replace).collect();
+    let kept = package.sections.present().filter(|&(kind, _)| kind != SectionKind::Schedule);
+    let mut sections: Vec<_> = kept.map(replace).collect();
+    if !schedule.is_empty() {
+        sections.push((SectionKind::Schedule, &schedule));
+    }
     let mut bytes = lay_out(&sections, layout, arena_bytes);
     bytes[field::MEASURED].copy_from_slice(&package.header().measured_sha256);
     seal(&mut bytes);

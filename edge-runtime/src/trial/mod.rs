@@ -21,13 +21,13 @@ pub use shapes::{SHAPES, Shape};
 #[cfg(feature = "std")]
 pub use write::TrialBuilder;
 
-use heapless::Vec;
-
-use crate::graph::{Graph, Layer, Tensor};
-use crate::kernels::arch::run_layer;
+use crate::graph::Graph;
+use crate::kernels::arch::run_step;
+use crate::kernels::{self, Step};
 use crate::layout::WeightLayout;
-use crate::limits::{ALIGNMENT, MAX_LAYERS, MAX_TENSORS};
+use crate::limits::ALIGNMENT;
 use crate::package::LayerParameters;
+use crate::profile::Unobserved;
 
 /// Words before the graph.
 const WORDS: usize = 5;
@@ -58,10 +58,10 @@ impl<'a> Trial<'a> {
             Some(part)
         };
         let (graph, weights, arena) = (part(graph)?, part(weights)?, part(arena)?);
-        type Parts = (Vec<Tensor, MAX_TENSORS>, Vec<Layer, MAX_LAYERS>, (u32, u32));
-        let (tensors, layers, scratch): Parts = postcard::from_bytes(graph).ok()?;
         let layout = WeightLayout::from_id(layout as u16)?;
-        Some((Self { layout, graph: Graph { tensors, layers, scratch }, weights, arena }, bytes.get(total..)?))
+        let (tensors, layers, scratch, stages) = postcard::from_bytes(graph).ok()?;
+        let graph = Graph { tensors, layers, scratch, stages };
+        Some((Self { layout, graph, weights, arena }, bytes.get(total..)?))
     }
 
     /// Bytes of arena that the trial needs.
@@ -77,23 +77,20 @@ impl<'a> Trial<'a> {
 
     /// Runs the layers in a prepared arena and returns the last one's output; `None` where they cannot be run.
     pub fn run<'m>(&self, arena: &'m mut [u8]) -> Option<&'m [u8]> {
-        self.run_by(arena, |graph, layer, parameters, arena| {
-            run_layer(self.layout, graph, layer, parameters, arena).map(|_| ())
-        })
+        self.run_by(arena, |step, parameters, arena| run_step(self.layout, step, parameters, arena))
     }
 
-    /// As [`Self::run`], each layer by `kernel`.
+    /// As [`Self::run`], each step by `kernel`.
     pub(crate) fn run_by<'m>(
         &self,
         arena: &'m mut [u8],
-        kernel: impl Fn(&Graph, &Layer, &LayerParameters<'_>, &mut [u8]) -> Option<()>,
+        kernel: impl Fn(&Step, &LayerParameters<'_>, &mut [u8]) -> Option<()>,
     ) -> Option<&'m [u8]> {
-        let mut output = 0..0;
-        for layer in &self.graph.layers {
-            let parameters = LayerParameters::read(self.weights, &self.graph, layer).unwrap_or_default();
-            kernel(&self.graph, layer, &parameters, arena)?;
-            output = self.graph.tensor(layer.output)?.range();
-        }
-        arena.get(output)
+        let parameters = |index| {
+            let layer = self.graph.layers.get(index);
+            layer.and_then(|layer| LayerParameters::read(self.weights, &self.graph, layer)).unwrap_or_default()
+        };
+        kernels::run(&self.graph, self.layout, parameters, kernel, arena, &mut Unobserved).ok()?;
+        arena.get(self.graph.output()?.range())
     }
 }

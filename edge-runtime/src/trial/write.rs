@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::{HEADER_BYTES, Random, WORDS};
-use crate::graph::{Graph, Layer, Operator, Parameters, Tensor, TensorId, plan_arena};
+use crate::graph::{Graph, Layer, Operator, Parameters, Tensor, TensorId, fit_arena, plan_arena};
 use crate::kernels::oracle;
 use crate::layout::{ArrangeError, WeightLayout, rearrange};
 use crate::limits::ALIGNMENT;
@@ -17,12 +17,19 @@ pub struct TrialBuilder {
     /// Biases, multipliers and weights, these in the portable order.
     weights: Vec<u8>,
     inputs: Vec<(TensorId, Vec<i8>)>,
+    /// The most bytes of arena.
+    limit: Option<usize>,
 }
 
 impl TrialBuilder {
     /// A trial without tensors.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same trial in an arena of at most `limit` bytes: where it takes that, layers run band by band.
+    pub fn within(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// The graph so far. Its offsets mean nothing.
@@ -103,22 +110,29 @@ impl TrialBuilder {
     ///
     /// # Errors
     /// Where the layout cannot hold the weights.
+    ///
+    /// # Panics
+    /// Where the layers cannot be run in so small an arena as was asked for.
     pub fn write(&self, layout: WeightLayout) -> Result<Vec<u8>, ArrangeError> {
         let words = aligned_words(&self.weights);
         let section = &bytemuck::cast_slice(&words)[..self.weights.len()];
         let weights =
             rearrange(section, &self.graph, WeightLayout::Portable, layout).map_err(|(_, problem)| problem)?;
         let mut graph = self.graph.clone();
-        plan_arena(&mut graph, layout);
+        match self.limit {
+            Some(limit) => fit_arena(&mut graph, layout, limit).expect("a limit that can be held"),
+            None => _ = plan_arena(&mut graph, layout),
+        }
         // A second input is no layer's output, so the plan has no place for it.
         for &(id, _) in self.inputs.iter().skip(1) {
-            graph.tensors[usize::from(id)].offset = graph.arena_bytes().next_multiple_of(ALIGNMENT) as u32;
+            graph.tensors[usize::from(id)].offset = graph.arena_bytes(layout).next_multiple_of(ALIGNMENT) as u32;
         }
-        let mut arena = vec![0; graph.arena_bytes()];
+        let mut arena = vec![0; graph.arena_bytes(layout)];
         for (id, elements) in &self.inputs {
             arena[graph.tensors[usize::from(*id)].range()].copy_from_slice(bytemuck::cast_slice(elements));
         }
 
+        let graph = (&graph.tensors, &graph.layers, &graph.scratch, &graph.stages);
         let graph = postcard::to_stdvec(&graph).expect("a graph of numbers and lists");
         let mut bytes = vec![0; HEADER_BYTES];
         for part in [&graph, &weights, &arena] {

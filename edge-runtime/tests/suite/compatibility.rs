@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fude_runtime::graph::fit_arena;
+use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::{AlignedBytes, Package};
 use fude_runtime::recognizer::Recognizer;
 
@@ -55,11 +57,21 @@ fn format_1_1_opens_with_its_label_bitmaps() {
     });
 }
 
-/// As long as the format is 1.1, the writer makes the very same bytes. When a minor version adds a section,
+#[test]
+fn format_1_2_opens_with_its_schedule() {
+    open("1.2", |package| {
+        let stages: Vec<_> = package.graph().stages.iter().map(|stage| (stage.layers(), stage.rows)).collect();
+        assert_eq!((stages, package.arena_bytes()), (vec![(5..7, 2)], 240));
+    });
+}
+
+/// As long as the format is 1.2, the writer makes the very same bytes. When a minor version adds a section,
 /// this test moves on to that version's package; the ones above stay.
 #[test]
-fn the_writer_still_writes_format_1_1() {
-    let (path, written) = (package_of("1.1"), every_operator().pack(&LABELS));
+fn the_writer_still_writes_format_1_2() {
+    let mut model = every_operator();
+    fit_arena(&mut model.graph, WeightLayout::Portable, 240).expect("it fits");
+    let (path, written) = (package_of("1.2"), model.finish(&LABELS).expect("the reader accepts it"));
     if blessing() && !path.exists() {
         std::fs::write(&path, &written).expect("the folder exists");
     }

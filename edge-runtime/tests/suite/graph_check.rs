@@ -167,8 +167,7 @@ fn places() {
         move_onto(model, GATE, model.graph.tensors[usize::from(input)].offset + 1);
     });
     assert_eq!(half_in_place, at(GATE, LayerError::Arena), "in place is exactly in place");
-    assert_eq!(error_after(|model| model.graph.scratch.1 -= 1), at(STEM, LayerError::Scratch));
-    let onto_scratch = error_after(|model| move_onto(model, STEM, model.graph.scratch.0));
+    let onto_scratch = error_after(|model| move_onto(model, STEM, model.graph.scratch[STEM]));
     assert_eq!(onto_scratch, at(STEM, LayerError::Scratch));
 }
 
@@ -192,7 +191,7 @@ fn scratch_memory_overwrites_too() {
     let sum = model.add(&mut random, filtered, waiting, INT8);
     model.parametric(&mut random, None, sum, 3, INT8);
     model.pack(&LABELS);
-    model.graph.scratch.0 = model.graph.tensors[usize::from(waiting)].offset;
+    model.graph.scratch[2] = model.graph.tensors[usize::from(waiting)].offset;
     assert_eq!(error_of(&model), at(3, LayerError::Order));
 }
 

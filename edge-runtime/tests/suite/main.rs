@@ -15,6 +15,7 @@ mod models;
 mod mutations;
 mod plan;
 mod recognizer;
+mod stages;
 mod strokes;
 
 use proptest::prelude::ProptestConfig;

@@ -286,7 +286,14 @@ impl Model {
         output
     }
 
-    fn gate(&mut self, random: &mut Random, input: TensorId, gate: TensorId) -> TensorId {
+    /// The mean of all pixels.
+    pub fn mean(&mut self, random: &mut Random, input: TensorId) -> TensorId {
+        let (height, width, _) = self.shape(input);
+        let window = Window { size: (height as u8, width as u8), ..Window::square(1, 1, 0) };
+        self.pool(random, input, window, true)
+    }
+
+    pub fn gate(&mut self, random: &mut Random, input: TensorId, gate: TensorId) -> TensorId {
         let output = self.tensor(self.shape(input), random.between(-128, 127) as i16);
         let multiplier = random.between(0, 1 << 28) as i32;
         self.layer(Operator::Gate { gate, multiplier, shift: 34 }, input, output);
@@ -368,8 +375,8 @@ impl LayerObserver for Recorder {
     }
 
     fn after(&mut self, index: usize, output: &[u8]) {
-        assert_eq!(index, self.outputs.len(), "layers run in order");
-        self.outputs.push(output.to_vec());
+        self.outputs.resize(self.outputs.len().max(index + 1), Vec::new());
+        self.outputs[index].extend_from_slice(output);
     }
 }
 

@@ -17,7 +17,7 @@ pub fn mutate(graph: &mut Graph, random: &mut Random) {
     let id = random.between(0, tensors.into()) as u8;
     let tensor = random.between(0, i64::from(tensors) - 1) as usize;
     let tensor = &mut graph.tensors[tensor];
-    match random.between(0, 9) {
+    match random.between(0, 10) {
         0 => tensor.height = number as u16,
         1 => tensor.width = number as u16,
         2 => tensor.channels = number as u16,
@@ -25,8 +25,24 @@ pub fn mutate(graph: &mut Graph, random: &mut Random) {
         4 => tensor.offset = number as u32,
         5 => tensor.element = random.pick(&[ElementType::Int8, ElementType::Int16]),
         6 => tensor.scale = f32::from_bits(random.word() as u32),
-        7 => graph.scratch.0 = number as u32,
+        7 => graph.scratch[random.between(0, graph.layers.len() as i64 - 1) as usize] = number as u32,
+        8 if !graph.stages.is_empty() => mutate_stage(graph, random, number),
         _ => mutate_layer(graph, random, number, id),
+    }
+}
+
+fn mutate_stage(graph: &mut Graph, random: &mut Random, number: i64) {
+    let nth = random.between(0, graph.stages.len() as i64 - 1) as usize;
+    let stage = &mut graph.stages[nth];
+    let buffer = random.between(0, stage.buffers.len() as i64 - 1) as usize;
+    match random.between(0, 5) {
+        0 => stage.first = number as u8,
+        1 => stage.rows = number as u16,
+        2 => stage.sums = number as u32,
+        3 => stage.buffers[buffer] = number as u16,
+        4 => stage.buffers[buffer] = stage.buffers[buffer].wrapping_sub(1),
+        _ if stage.buffers.len() > 1 => _ = stage.buffers.pop(),
+        _ => _ = graph.stages.remove(nth),
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use fude_runtime::layout::WeightLayout;
 use serde::Serialize;
 
 use super::data::{DataArguments, Part};
@@ -28,7 +27,7 @@ const GOLDEN_VECTORS: usize = 4;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fude export runs/kanji --out kanji.fude
-  fude export runs/kanji --out kanji-m4.fude --board qemu-m4
+  fude export runs/kanji --out kanji-m4.fude --board qemu-m4 --arena 49152
   fude export runs/kanji --out kanji.fude --data folder:my-glyphs --label-font ipaexg.ttf
 
 Weights are laid out for portable kernels unless others are named; `fude repack` changes it later. A package for a board
@@ -46,7 +45,7 @@ pub struct ExportArguments {
     /// Font of the labels on a board's display: `installed` is GNU Unifont, `none` leaves the labels' bitmaps out.
     #[arg(long, value_name = "FILE|installed|none", default_value = "installed")]
     pub label_font: LabelFontChoice,
-    /// For which kernels; portable ones where none are named.
+    /// For what; portable kernels where none are named.
     #[command(flatten)]
     pub layout: LayoutArguments,
 }
@@ -128,9 +127,8 @@ pub fn export(arguments: &ExportArguments) -> Result<Exported, CliError> {
         .map(|sample| Ok(image_to_input(&image_of(&sample.glyph)?, info.preprocessing, info.preset.side())))
         .collect();
     let board = arguments.layout.board()?;
-    let layout = arguments.layout.layout(board.as_ref()).unwrap_or(WeightLayout::Portable);
     let packed = PackageFile::new(&pack(&checkpoint, &golden?, label_font.as_ref())?, &arguments.out)?;
-    let bytes = packed.repacked(layout)?;
+    let bytes = arguments.layout.laid_out(&packed, board.as_ref())?;
     let file = PackageFile::new(&bytes, &arguments.out)?;
     if let Some(board) = &board {
         budget::check(board, None, &file)?;

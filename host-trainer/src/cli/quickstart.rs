@@ -244,7 +244,7 @@ fn find_fonts(folder: &Path, faces: &[&str]) -> Result<Vec<PathBuf>, CliError> {
 /// Writes the measurements and the card beside the package, and the measurements' hash into it.
 fn leave_model(package: &Path, summary: &Summary, board: &Board) -> Result<(), CliError> {
     let file = PackageFile::read(package)?;
-    let view = file.open()?;
+    let view = file.as_stored()?;
     let measured = json!({
         "model": view.manifest().name.as_str(),
         "model_id": format!("{:08x}", view.model_id()),

@@ -12,7 +12,7 @@ use fude_firmware::app;
 use fude_firmware::link::message::Refusal;
 use fude_runtime::ink;
 use fude_runtime::package::{AlignedBytes, CRC32, Package, repack};
-use fude_runtime::profile::LayerObserver;
+use fude_runtime::profile::LayerHashes;
 use fude_runtime::recognizer::Recognizer;
 use tempfile::TempDir;
 
@@ -74,16 +74,6 @@ fn boot(name: &str, package: &[u8], counting: bool) -> Result<Device, DeviceErro
     Device::boot(&board, &firmware, &on_disk(&package).path, counting)
 }
 
-/// What each layer wrote, by its checksum.
-#[derive(Default)]
-struct Hashes(Vec<u32>);
-
-impl LayerObserver for Hashes {
-    fn after(&mut self, _index: usize, output: &[u8]) {
-        self.0.push(CRC32.checksum(output));
-    }
-}
-
 #[test]
 fn every_board_computes_what_the_host_computes() {
     let bytes = AlignedBytes::copy_of(PACKAGE);
@@ -98,7 +88,7 @@ fn every_board_computes_what_the_host_computes() {
         assert_eq!(usize::from(device.self_test().unwrap()), package.golden().count());
         for (side, seed) in (8..33).step_by(3).zip(0..) {
             let pixels = drawing(side, seed);
-            let mut hashes = Hashes::default();
+            let mut hashes = LayerHashes::default();
             let expected = ink::Image::new(side.into(), side.into(), &pixels).unwrap();
             let expected = host.recognize_observed(&expected, 2, &mut hashes).unwrap();
             let found = device.recognize(image(side, &pixels)).unwrap();

@@ -3,7 +3,7 @@
 mod chart;
 mod text;
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use fude_runtime::graph::{ArenaPlan, Graph, Layer, lifetimes};
 use fude_runtime::package::Package;
@@ -25,14 +25,27 @@ pub struct MemoryPlan {
     pub blocks: Vec<Block>,
     /// Each layer's use of it.
     pub layers: Vec<LayerMemory>,
+    /// Layers that run band by band.
+    pub stages: Vec<Bands>,
 }
 
-/// A tensor, or the scratch memory during consecutive layers that need some.
+/// Consecutive layers that run band by band.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Bands {
+    /// The first.
+    pub first_layer: usize,
+    /// The last.
+    pub last_layer: usize,
+    /// Rows of the first one's output that are computed at a time.
+    pub rows: usize,
+}
+
+/// A tensor, or what of it is there at a time; the scratch memory of a layer; the sums of a stage that ends with a mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Block {
-    /// The tensor; `None` for scratch memory.
+    /// The tensor; `None` for scratch memory and sums.
     pub tensor: Option<usize>,
-    /// Number and operator of the layer that writes it, `input` or `scratch`.
+    /// Number and operator of the layer that writes it, `input`, `scratch` or `sums`.
     pub name: String,
     /// First byte in the arena.
     pub offset: usize,
@@ -76,30 +89,32 @@ impl MemoryPlan {
     pub fn of(package: &Package<'_>) -> Self {
         let (graph, layout) = (package.graph(), package.header().layout);
         let plan = ArenaPlan::of(graph, layout);
-        let needs_scratch = |layer: &Layer| graph.scratch_bytes(layer, layout) > 0;
-        let mut blocks: Vec<Block> = lifetimes(graph)
-            .into_iter()
-            .enumerate()
-            .filter_map(|(tensor, life)| Some(tensor_block(graph, tensor, life?)))
-            .collect();
-        let layers = graph.layers.iter().enumerate().map(|(index, layer)| (index, needs_scratch(layer)));
-        for run in layers.collect::<Vec<_>>().chunk_by(|(_, before), (_, after)| before == after) {
-            if let [(first_layer, true), ..] = run {
-                blocks.push(Block {
-                    tensor: None,
-                    name: "scratch".to_owned(),
-                    offset: graph.scratch.0 as usize,
-                    bytes: graph.scratch.1 as usize,
-                    first_layer: *first_layer,
-                    last_layer: first_layer + run.len() - 1,
-                });
+        let tensors = lifetimes(graph).into_iter().enumerate();
+        let mut blocks: Vec<Block> =
+            tensors.filter_map(|(tensor, life)| Some(tensor_block(graph, tensor, life?))).collect();
+        let mut work = |name: &str, place: Range<usize>, (first_layer, last_layer)| {
+            let (name, offset, bytes) = (name.to_owned(), place.start, place.len());
+            if bytes > 0 {
+                blocks.push(Block { tensor: None, name, offset, bytes, first_layer, last_layer });
             }
+        };
+        for index in 0..graph.layers.len() {
+            work("scratch", graph.scratch_range(index, layout), (index, index));
         }
+        for stage in &graph.stages {
+            let layers = stage.layers();
+            work("sums", graph.sums(stage).unwrap_or_default(), (layers.start, layers.end - 1));
+        }
+        let stages = graph.stages.iter().map(|stage| {
+            let layers = stage.layers();
+            Bands { first_layer: layers.start, last_layer: layers.end - 1, rows: stage.rows.into() }
+        });
         Self {
             arena_bytes: plan.arena_bytes,
             lower_bound: plan.lower_bound,
             within_two_per_cent: plan.is_tight(),
             layers: graph.layers.iter().enumerate().map(|(index, layer)| during(index, layer, &blocks)).collect(),
+            stages: stages.collect(),
             blocks,
         }
     }
@@ -108,7 +123,7 @@ impl MemoryPlan {
 fn tensor_block(graph: &Graph, tensor: usize, life: RangeInclusive<usize>) -> Block {
     let writer = graph.layers.iter().position(|layer| usize::from(layer.output) == tensor);
     let name = writer.map(|layer| format!("{layer} {}", graph.layers[layer].operator.name()));
-    let place = graph.tensors[tensor].range();
+    let place = graph.place(tensor as u8).unwrap_or_default();
     Block {
         tensor: Some(tensor),
         name: name.unwrap_or_else(|| "input".to_owned()),
@@ -120,21 +135,28 @@ fn tensor_block(graph: &Graph, tensor: usize, life: RangeInclusive<usize>) -> Bl
 }
 
 fn during(index: usize, layer: &Layer, blocks: &[Block]) -> LayerMemory {
-    let of = |id: u8| blocks.iter().position(|block| block.tensor == Some(usize::from(id)));
-    let (input, output) = (of(layer.input), of(layer.output));
-    let same_place = |a: &Block, b: &Block| (a.offset, a.bytes) == (b.offset, b.bytes);
-    let in_place = input.zip(output).is_some_and(|(input, output)| same_place(&blocks[input], &blocks[output]));
-    let role = |block: usize| match blocks[block].tensor {
-        None => Role::Scratch,
-        _ if Some(block) == output && in_place => Role::InPlace,
-        _ if Some(block) == output => Role::Writes,
-        _ if Some(block) == input || layer.operator.second_input().and_then(of) == Some(block) => Role::Reads,
-        _ => Role::Waits,
-    };
+    let is = |block: usize, id: Option<u8>| id.is_some() && blocks[block].tensor == id.map(usize::from);
     let in_use = |block: &usize| (blocks[*block].first_layer..=blocks[*block].last_layer).contains(&index);
-    // What is read in place is shown as what is written over it.
-    let shown = |block: &usize| in_use(block) && !(in_place && Some(*block) == input);
-    let parts: Vec<(usize, Role)> = (0..blocks.len()).filter(shown).map(|block| (block, role(block))).collect();
+    let same_place = |a: usize, b: usize| (blocks[a].offset, blocks[a].bytes) == (blocks[b].offset, blocks[b].bytes);
+    let mut parts = Vec::new();
+    for block in (0..blocks.len()).filter(in_use) {
+        // What is read in place is shown as what is written over it.
+        let twins: Vec<usize> = (0..blocks.len()).filter(in_use).filter(|&other| same_place(block, other)).collect();
+        if twins.last() != Some(&block) {
+            continue;
+        }
+        let some_is = |id| twins.iter().any(|&twin| is(twin, id));
+        let is_written = some_is(Some(layer.output));
+        let is_read = some_is(Some(layer.input)) || some_is(layer.operator.second_input());
+        let role = match (is_read, is_written) {
+            _ if blocks[block].tensor.is_none() => Role::Scratch,
+            (true, true) => Role::InPlace,
+            (false, true) => Role::Writes,
+            (true, false) => Role::Reads,
+            (false, false) => Role::Waits,
+        };
+        parts.push((block, role));
+    }
     LayerMemory {
         operator: layer.operator.name(),
         bytes: parts.iter().map(|&(block, _)| blocks[block].bytes).sum(),

@@ -1,6 +1,6 @@
 //! The memory plan as lines of text.
 
-use super::{MemoryPlan, Role};
+use super::{Bands, MemoryPlan, Role};
 
 /// Columns that the arena takes.
 const COLUMNS: usize = 60;
@@ -34,14 +34,21 @@ pub fn drawing(plan: &MemoryPlan) -> String {
             line[start..start + shown.len()].copy_from_slice(shown.as_bytes());
         }
         let line = String::from_utf8_lossy(&line).into_owned();
-        text.push_str(&format!("{index:>5}  {:<13} |{line}|\n", layer.operator));
+        let band = plan.stages.iter().find(|stage| (stage.first_layer..=stage.last_layer).contains(&index));
+        let mark = if band.is_some() { "~" } else { " " };
+        text.push_str(&format!("{index:>5}{mark} {:<13} |{line}|\n", layer.operator));
+    }
+    for Bands { first_layer, last_layer, rows } in &plan.stages {
+        text.push_str(&format!(
+            "~ layers {first_layer} to {last_layer} run together, {rows} rows of layer {first_layer} at a time\n"
+        ));
     }
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Block, LayerMemory};
+    use super::super::{Bands, Block, LayerMemory};
     use super::*;
 
     #[test]
@@ -52,9 +59,11 @@ mod tests {
             vec![block(Some(3), 0, 100), block(Some(4), 100, 300), block(None, 400, 1), block(Some(12), 500, 100)];
         let parts = [Role::Reads, Role::Writes, Role::Scratch, Role::Waits].into_iter().enumerate().collect();
         let layers = vec![LayerMemory { operator: "dense", bytes: 501, blocks: parts }];
-        let plan = MemoryPlan { arena_bytes: 600, lower_bound: 600, within_two_per_cent: true, blocks, layers };
+        let stages = vec![Bands { first_layer: 0, last_layer: 0, rows: 4 }];
+        let plan = MemoryPlan { arena_bytes: 600, lower_bound: 600, within_two_per_cent: true, blocks, layers, stages };
         let text = drawing(&plan);
-        let expected = "    0  dense         |r3========w4============================s         12--------|";
+        let expected = "    0~ dense         |r3========w4============================s         12--------|";
         assert_eq!(text.lines().nth(1), Some(expected));
+        assert_eq!(text.lines().last(), Some("~ layers 0 to 0 run together, 4 rows of layer 0 at a time"));
     }
 }

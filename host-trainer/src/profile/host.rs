@@ -28,8 +28,10 @@ impl LayerObserver for Stopwatch {
         self.started = Instant::now();
     }
 
-    fn after(&mut self, _index: usize, _output: &[u8]) {
-        self.layers.push(nanoseconds(self.started));
+    fn after(&mut self, index: usize, _output: &[u8]) {
+        let band = nanoseconds(self.started);
+        self.layers.resize(self.layers.len().max(index + 1), 0);
+        self.layers[index] += band;
     }
 }
 

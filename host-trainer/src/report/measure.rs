@@ -122,7 +122,7 @@ fn check_classes(package: &PackageFile, info: &RunInfo) -> Result<(), ReportErro
 }
 
 fn sizes_of(file: &PackageFile, path: Option<&Path>) -> Result<PackageMetrics, ReportError> {
-    let package = file.open()?;
+    let package = file.as_stored()?;
     let cost = package.graph().total_cost();
     Ok(PackageMetrics {
         file: path.map(Path::to_owned),

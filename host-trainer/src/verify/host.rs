@@ -3,8 +3,7 @@
 use fude_firmware::link::message::Recognition;
 use fude_runtime::kernels::Answers;
 use fude_runtime::limits::MAX_TOP_K;
-use fude_runtime::package::CRC32;
-use fude_runtime::profile::LayerObserver;
+use fude_runtime::profile::LayerHashes;
 use fude_runtime::recognizer::Recognizer;
 use rayon::prelude::*;
 
@@ -17,16 +16,6 @@ pub struct HostAnswer {
     hashes: LayerHashes,
     logits: Vec<u8>,
     answers: Answers,
-}
-
-/// The checksum of every layer's output, as a board computes it.
-#[derive(Default)]
-struct LayerHashes(Vec<u32>);
-
-impl LayerObserver for LayerHashes {
-    fn after(&mut self, _index: usize, output: &[u8]) {
-        self.0.push(CRC32.checksum(output));
-    }
 }
 
 /// Recognises all `glyphs` on the host, by all cores.
@@ -89,7 +78,7 @@ mod tests {
     /// The difference between a host that computed the constants above and a board that replied so.
     fn difference_from(hashes: &[u32], answers: &[(u16, i16)], logits: &[u8]) -> Option<Option<usize>> {
         let host = HostAnswer {
-            hashes: LayerHashes(HASHES.into()),
+            hashes: LayerHashes(HASHES.into_iter().collect()),
             logits: LOGITS.into(),
             answers: ANSWERS.into_iter().map(|(class, score)| Answer { class, score }).collect(),
         };

@@ -21,8 +21,8 @@ mod vector;
 mod x86;
 
 use super::convolution::{self, gathered};
-use super::{Place, View, layer};
-use crate::graph::{Graph, Layer, Tensor, Window};
+use super::{Place, Step, View, layer};
+use crate::graph::{Tensor, Window};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
 use crate::quant::Requantization;
@@ -166,19 +166,18 @@ pub fn preferred() -> WeightLayout {
     WeightLayout::Portable
 }
 
-/// Runs one layer of a graph that [`crate::graph::check`] has passed, and returns the bytes of its output. `None` where
-/// this build has no kernels for `layout`, or the memory plan lets tensors overlap that may not.
+/// Runs a step of a graph that [`crate::graph::check`] has passed. `None` where this build has no kernels for `layout`,
+/// or the memory plan lets tensors overlap that may not.
 #[inline(never)] // once in every image
-pub fn run_layer<'m>(
+pub(crate) fn run_step(
     layout: WeightLayout,
-    graph: &Graph,
-    layer: &Layer,
+    step: &Step,
     parameters: &LayerParameters<'_>,
-    arena: &'m mut [u8],
-) -> Option<&'m [u8]> {
+    arena: &mut [u8],
+) -> Option<()> {
     for_each_set!(Set, {
         if Set::LAYOUT == layout && Set::is_supported() {
-            return layer::run::<Set>(graph, layer, parameters, arena);
+            return layer::run::<Set>(step, parameters, arena);
         }
     });
     None

@@ -14,6 +14,10 @@ use crate::model::{Activation, Operation, Preset};
 pub const CORES: [&str; 6] = ["m4", "m7", "m33", "m55", "m3", "m0"];
 /// What the whole network is called beside the shapes.
 pub const NETWORK: &str = "net";
+/// The same in half the arena, its first layers band by band; its multiplications are counted as those of [`NETWORK`].
+pub const BANDED_NETWORK: &str = "net48";
+/// Bytes of that arena.
+const BANDED_ARENA: usize = 48 * 1024;
 /// Classes of the network: those of ETL9G.
 pub const CLASSES: usize = 3036;
 /// Shift of the layers with weights, and of the mean: their multipliers follow it.
@@ -78,7 +82,8 @@ pub fn estimate_cycles(core: &str, counts: &mut Counts) -> Result<(), TrialsErro
 
 fn named_trials() -> Vec<(&'static str, TrialBuilder)> {
     let shapes = SHAPES.iter().map(|shape| (shape.name, shape.trial(1)));
-    shapes.chain([(NETWORK, network(Preset::Reference, CLASSES))]).collect()
+    let network = network(Preset::Reference, CLASSES);
+    shapes.chain([(NETWORK, network.clone()), (BANDED_NETWORK, network.within(BANDED_ARENA))]).collect()
 }
 
 /// The layers of a preset with random weights over a random glyph: what they cost does not depend on what they know.

@@ -38,9 +38,7 @@ mod tests {
                 let (trial, _) = Trial::read(bytes.as_slice()).expect("written by the writer");
                 let mut arena = vec![0x5a; trial.arena_bytes()];
                 trial.prepare(&mut arena).expect("the arena is large enough");
-                let output = trial.run_by(&mut arena, |graph, layer, parameters, arena| {
-                    layer::run::<Avx2>(graph, layer, parameters, arena).map(|_| ())
-                });
+                let output = trial.run_by(&mut arena, layer::run::<Avx2>);
                 assert_eq!(output, Some(&drawn.expected()[..]), "{kernel:?}, seed {seed}");
             }
         }
