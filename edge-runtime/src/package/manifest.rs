@@ -1,14 +1,14 @@
 //! The manifest: the only part of a package that is decoded instead of read in place.
 
-use heapless::{String, Vec};
-use serde::de::DeserializeOwned;
+use heapless::String;
 use serde::{Deserialize, Serialize};
 
+use super::decode::Decoder;
 use super::{PackageError, SectionKind};
-use crate::graph::{Graph, Layer};
+use crate::graph::Graph;
 #[cfg(feature = "std")]
 use crate::layout::WeightLayout;
-use crate::limits::{MAX_LABEL, MAX_LAYERS, MAX_NAME};
+use crate::limits::{MAX_LABEL, MAX_NAME};
 
 /// How an image of any size becomes the input glyph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,29 +54,26 @@ pub struct Manifest {
 impl Manifest {
     /// Decodes a manifest section and the section of the schedule, which may be empty. Its checks end with these;
     /// [`crate::graph::check`] does the rest.
-    ///
-    /// Field by field, which is how postcard writes a struct: a list beyond this runtime's capacity is then no damage.
     pub(super) fn decode(section: &[u8], schedule: &[u8]) -> Result<Self, PackageError> {
-        let ((name, preprocessing, label_bytes), rest) = take(section)?;
-        let (tensors, rest) = take_list(rest)?;
-        let (layers, rest) = take_list::<Layer, MAX_LAYERS>(rest)?;
-        let ((start, _), rest) = take::<(u32, u32)>(rest)?;
-        if !(1..=MAX_LABEL).contains(&usize::from(label_bytes)) || !rest.is_empty() {
+        let mut decoder = Decoder::new(section);
+        let mut manifest = Self {
+            name: decoder.string(),
+            preprocessing: decoder.preprocessing(),
+            label_bytes: decoder.u8(),
+            graph: Graph::default(),
+        };
+        decoder.graph(&mut manifest.graph)?;
+        if !decoder.finish() || !(1..=MAX_LABEL).contains(&usize::from(manifest.label_bytes)) {
             return Err(PackageError::Manifest);
         }
-        let (mut scratch, mut stages) = (Vec::new(), Vec::new());
-        if schedule.is_empty() {
-            scratch.extend(layers.iter().map(|_| start));
-        } else {
-            let malformed = PackageError::Section { kind: SectionKind::Schedule };
-            let (places, rest) = take_list(schedule).map_err(|_| malformed)?;
-            let (found, rest) = take_list(rest).map_err(|_| malformed)?;
-            if places.len() != layers.len() || !rest.is_empty() {
-                return Err(malformed);
+        if !schedule.is_empty() {
+            let mut decoder = Decoder::new(schedule);
+            decoder.schedule(&mut manifest.graph)?;
+            if !decoder.finish() || manifest.graph.scratch.len() != manifest.graph.layers.len() {
+                return Err(PackageError::Section { kind: SectionKind::Schedule });
             }
-            (scratch, stages) = (places, found);
         }
-        Ok(Self { name, preprocessing, label_bytes, graph: Graph { tensors, layers, scratch, stages } })
+        Ok(manifest)
     }
 
     /// The manifest section and that of the schedule, which is empty where layers run by themselves and their working
@@ -97,18 +94,4 @@ impl Manifest {
         };
         Ok((encoded(postcard::to_stdvec(&manifest))?, schedule))
     }
-}
-
-/// Decodes what `bytes` start with; returns the rest as well.
-fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), PackageError> {
-    postcard::take_from_bytes(bytes).map_err(|_| PackageError::Manifest)
-}
-
-/// As [`take`], of a list: its length, a varint, comes first.
-fn take_list<T: DeserializeOwned, const N: usize>(bytes: &[u8]) -> Result<(Vec<T, N>, &[u8]), PackageError> {
-    let (length, _) = take::<u32>(bytes)?;
-    if length as usize > N {
-        return Err(PackageError::Capacity);
-    }
-    take(bytes)
 }

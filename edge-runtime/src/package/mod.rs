@@ -11,6 +11,7 @@
 #[cfg(feature = "std")]
 mod aligned;
 mod bitmaps;
+mod decode;
 mod error;
 mod header;
 mod manifest;
@@ -21,6 +22,7 @@ mod writer;
 #[cfg(feature = "std")]
 pub use aligned::AlignedBytes;
 pub use bitmaps::LabelBitmap;
+pub(crate) use decode::Decoder;
 pub use error::PackageError;
 pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC};
 pub use manifest::{Fit, Manifest, Preprocessing};

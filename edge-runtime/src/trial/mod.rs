@@ -26,7 +26,7 @@ use crate::kernels::arch::run_step;
 use crate::kernels::{self, Step};
 use crate::layout::WeightLayout;
 use crate::limits::ALIGNMENT;
-use crate::package::LayerParameters;
+use crate::package::{Decoder, LayerParameters};
 use crate::profile::Unobserved;
 
 /// Words before the graph.
@@ -59,9 +59,14 @@ impl<'a> Trial<'a> {
         };
         let (graph, weights, arena) = (part(graph)?, part(weights)?, part(arena)?);
         let layout = WeightLayout::from_id(layout as u16)?;
-        let (tensors, layers, scratch, stages) = postcard::from_bytes(graph).ok()?;
-        let graph = Graph { tensors, layers, scratch, stages };
-        Some((Self { layout, graph, weights, arena }, bytes.get(total..)?))
+        let mut trial = Self { layout, graph: Graph::default(), weights, arena };
+        let mut decoder = Decoder::new(graph);
+        decoder.graph(&mut trial.graph).ok()?;
+        decoder.schedule(&mut trial.graph).ok()?;
+        if !decoder.finish() {
+            return None;
+        }
+        Some((trial, bytes.get(total..)?))
     }
 
     /// Bytes of arena that the trial needs.

@@ -132,7 +132,8 @@ impl TrialBuilder {
             arena[graph.tensors[usize::from(*id)].range()].copy_from_slice(bytemuck::cast_slice(elements));
         }
 
-        let graph = (&graph.tensors, &graph.layers, &graph.scratch, &graph.stages);
+        let no_place_for_all = (0_u32, 0_u32);
+        let graph = (&graph.tensors, &graph.layers, no_place_for_all, &graph.scratch, &graph.stages);
         let graph = postcard::to_stdvec(&graph).expect("a graph of numbers and lists");
         let mut bytes = vec![0; HEADER_BYTES];
         for part in [&graph, &weights, &arena] {
