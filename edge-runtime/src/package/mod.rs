@@ -11,6 +11,7 @@
 #[cfg(feature = "std")]
 mod aligned;
 mod bitmaps;
+mod checksum;
 mod decode;
 mod error;
 mod header;
@@ -22,6 +23,7 @@ mod writer;
 #[cfg(feature = "std")]
 pub use aligned::AlignedBytes;
 pub use bitmaps::LabelBitmap;
+pub use checksum::{CRC32, Crc32};
 pub(crate) use decode::Decoder;
 pub use error::PackageError;
 pub use header::{FORMAT_MAJOR, FORMAT_MINOR, Header, MAGIC};
@@ -33,9 +35,6 @@ pub use writer::{PackageBuilder, RepackError, repack, repack_within, set_measure
 use crate::graph::{self, Graph, Tensor};
 use crate::kernels::arch;
 use sections::Sections;
-
-/// Checksum of the package and of the device link: CRC-32 as in IEEE 802.3 (the "ISO HDLC" of the catalogue).
-pub const CRC32: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// A checked package: a view of the bytes and the decoded manifest.
 #[derive(Debug, Clone)]
@@ -150,7 +149,7 @@ impl<'a> Package<'a> {
 
     /// CRC-32 of manifest and weights, the identity of the model whatever was measured of it since.
     pub fn model_id(&self) -> u32 {
-        let mut digest = CRC32.digest();
+        let mut digest = CRC32;
         digest.update(self.sections.manifest);
         digest.update(self.sections.weights);
         digest.finalize()

@@ -1,8 +1,7 @@
 //! Frames of the device link: version, message, CRC-32, all within COBS. See [`super`] for the layout.
 
 use cobs::{DecodeResult, DecoderState};
-use fude_runtime::package::CRC32;
-use postcard::ser_flavors::crc::CrcModifier;
+use fude_runtime::package::{CRC32, Crc32};
 use postcard::ser_flavors::{Cobs, Flavor, Slice};
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +42,8 @@ fn encode_version<'b>(version: u8, message: &impl Serialize, buffer: &'b mut [u8
     let (leading_zero, rest) = buffer.split_first_mut().ok_or(EncodeError)?;
     *leading_zero = 0;
     let encoded = (|| {
-        let crc = CRC32;
-        let cobs = Cobs::try_new(Slice::new(rest))?;
-        let mut serializer = postcard::Serializer { output: CrcModifier::new(cobs, crc.digest()) };
+        let output = Checksummed { inner: Cobs::try_new(Slice::new(rest))?, sum: CRC32 };
+        let mut serializer = postcard::Serializer { output };
         serializer.output.try_push(version)?;
         message.serialize(&mut serializer)?;
         serializer.output.finalize().map(|frame| frame.len())
@@ -53,6 +51,26 @@ fn encode_version<'b>(version: u8, message: &impl Serialize, buffer: &'b mut [u8
     // The messages are plain data, so the one way to fail is a full buffer.
     let len = encoded.map_err(|_: postcard::Error| EncodeError)?;
     Ok(&buffer[..1 + len])
+}
+
+/// Passes bytes on, and after the last one their checksum.
+struct Checksummed<F> {
+    inner: F,
+    sum: Crc32,
+}
+
+impl<F: Flavor> Flavor for Checksummed<F> {
+    type Output = F::Output;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.sum.update(&[byte]);
+        self.inner.try_push(byte)
+    }
+
+    fn finalize(mut self) -> postcard::Result<F::Output> {
+        self.inner.try_extend(&self.sum.finalize().to_le_bytes())?;
+        self.inner.finalize()
+    }
 }
 
 /// Why a received frame holds no message.
