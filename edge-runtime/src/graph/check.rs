@@ -1,5 +1,7 @@
 //! The part of the door that looks at the graph: after it, shapes, places and parameters agree, so no kernel
 //! can be handed a slice of the wrong length.
+//!
+//! Functions are kept out of line where that was found to save flash.
 
 use core::ops::Range;
 
@@ -94,6 +96,7 @@ fn check_tensor(tensor: &Tensor) -> Result<(), LayerError> {
     Ok(())
 }
 
+#[inline(never)]
 fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize) -> Result<(), LayerError> {
     let tensor = |id| graph.tensor(id).ok_or(LayerError::UnknownTensor);
     let (input, output) = (tensor(layer.input)?, tensor(layer.output)?);
@@ -172,6 +175,7 @@ fn same<T: PartialEq>(a: T, b: T) -> Result<(), LayerError> {
     if a == b { Ok(()) } else { Err(LayerError::Shape) }
 }
 
+#[inline(never)]
 fn check_window(expected: Option<(u16, u16)>, output: &Tensor) -> Result<(), LayerError> {
     same(expected, Some((output.height, output.width)))
 }
@@ -180,11 +184,13 @@ fn check_fan_in(fan_in: usize) -> Result<(), LayerError> {
     if fan_in <= MAX_FAN_IN { Ok(()) } else { Err(LayerError::Shape) }
 }
 
+#[inline(never)]
 fn check_rule(multiplier: i32, shift: u8) -> Result<(), LayerError> {
     let valid = multiplier >= 0 && (MIN_SHIFT..=MAX_SHIFT).contains(&shift);
     if valid { Ok(()) } else { Err(LayerError::Requantization) }
 }
 
+#[inline(never)]
 fn check_bounds(bounds: (i16, i16), output: &Tensor) -> Result<(), LayerError> {
     let (min, max) = output.element.range();
     let (low, high) = (i32::from(bounds.0), i32::from(bounds.1));

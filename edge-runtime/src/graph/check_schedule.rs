@@ -74,6 +74,7 @@ pub(super) fn check_stage(graph: &Graph, stage: &Stage) -> Option<Survey> {
 }
 
 /// What a layer writes may not overlap what it reads, except where an operator works in place.
+#[inline(never)]
 fn check_places(graph: &Graph, index: usize, layout: WeightLayout, arena_bytes: usize) -> Result<(), LayerError> {
     let layer = graph.layers.get(index).ok_or(LayerError::Empty)?;
     let place = |id| graph.place(id).ok_or(LayerError::UnknownTensor);
@@ -167,6 +168,7 @@ impl Follower<'_> {
     }
 }
 
+#[inline(never)]
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }

@@ -34,6 +34,7 @@ pub struct Cost {
 
 impl Tensor {
     /// Number of elements.
+    #[inline(never)]
     pub const fn elements(&self) -> usize {
         self.height as usize * self.width as usize * self.channels as usize
     }
@@ -44,11 +45,13 @@ impl Tensor {
     }
 
     /// Whether two tensors have the same extents.
+    #[inline(never)]
     pub const fn same_shape(&self, other: &Self) -> bool {
         self.height == other.height && self.width == other.width && self.channels == other.channels
     }
 
     /// Bytes of the arena that the tensor takes.
+    #[inline(never)] // called from everywhere: out of line it takes less flash
     pub const fn range(&self) -> core::ops::Range<usize> {
         self.offset as usize..self.offset as usize + self.bytes()
     }

@@ -21,6 +21,7 @@ pub struct Answer {
 pub type Answers = Vec<Answer, MAX_TOP_K>;
 
 /// The `k` largest logits, best first, at most [`MAX_TOP_K`]; among equals the lower class index wins.
+#[inline(never)] // once in every image
 pub fn top_k(logits: &[u8], element: ElementType, k: usize) -> Answers {
     let mut best = Answers::new();
     let k = k.min(MAX_TOP_K);

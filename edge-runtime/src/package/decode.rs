@@ -142,6 +142,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The index of one of `count` variants.
+    #[inline(never)]
     fn variant(&mut self, count: u32) -> u32 {
         let index = self.u32();
         if index < count { index } else { self.refuse() }
@@ -156,6 +157,7 @@ impl<'a> Decoder<'a> {
         self.varint(u16::MAX.into()) as u16
     }
 
+    #[inline(never)]
     fn u32(&mut self) -> u32 {
         self.varint(u32::MAX)
     }
@@ -182,14 +184,10 @@ impl<'a> Decoder<'a> {
         loop {
             let byte = u32::from(self.u8());
             value |= (byte & 0x7f) << shift;
-            // What the bytes from here on may hold.
+            // What this byte and all after it may hold.
             let room = most >> shift;
-            if byte <= room.min(0x7f) {
-                // Zero where it is cut off.
-                return self.rest.map_or(0, |_| value);
-            }
-            if byte <= 0x7f || room <= 0x7f {
-                return self.refuse();
+            if byte.min(room) <= 0x7f {
+                return if byte <= room && self.rest.is_some() { value } else { self.refuse() };
             }
             shift += 7;
         }

@@ -15,7 +15,7 @@ pub const FORMAT_MINOR: u16 = 2;
 pub(super) mod field {
     use core::ops::Range;
 
-    pub const MAGIC: Range<usize> = 0..8;
+    // 0..8 is the magic.
     pub const MAJOR: Range<usize> = 8..10;
     pub const MINOR: Range<usize> = 10..12;
     pub const TOTAL_BYTES: Range<usize> = 12..16;
@@ -50,7 +50,7 @@ pub struct Header {
 impl Header {
     /// Decodes the header and checks the version; nothing else is trusted yet.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, PackageError> {
-        if bytes.get(field::MAGIC) != Some(&MAGIC) {
+        if bytes.first_chunk() != Some(&MAGIC) {
             return Err(PackageError::NotAPackage);
         }
         let truncated = PackageError::Truncated { expected: field::END as u32, actual: bytes.len() as u32 };

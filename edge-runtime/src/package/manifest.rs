@@ -54,6 +54,7 @@ pub struct Manifest {
 impl Manifest {
     /// Decodes a manifest section and the section of the schedule, which may be empty. Its checks end with these;
     /// [`crate::graph::check`] does the rest.
+    #[inline(never)]
     pub(super) fn decode(section: &[u8], schedule: &[u8]) -> Result<Self, PackageError> {
         let mut decoder = Decoder::new(section);
         let mut manifest = Self {

@@ -83,15 +83,14 @@ impl<'a> Sections<'a> {
     pub fn read(header: &Header, body: &'a [u8]) -> Result<Self, PackageError> {
         let table_bytes = usize::from(header.sections) * ENTRY_BYTES;
         let table = body.get(field::END..field::END + table_bytes).ok_or(PackageError::Header)?;
-        let find = |kind: SectionKind| find(table, body, kind);
-        let required = |kind| find(kind)?.ok_or(PackageError::Section { kind });
+        let find = |kind, missing| find(table, body, kind, missing).ok_or(PackageError::Section { kind });
         Ok(Self {
-            manifest: required(SectionKind::Manifest)?,
-            weights: required(SectionKind::Weights)?,
-            labels: required(SectionKind::Labels)?,
-            golden: find(SectionKind::Golden)?.unwrap_or(&[]),
-            label_bitmaps: find(SectionKind::LabelBitmaps)?.unwrap_or(&[]),
-            schedule: find(SectionKind::Schedule)?.unwrap_or(&[]),
+            manifest: find(SectionKind::Manifest, None)?,
+            weights: find(SectionKind::Weights, None)?,
+            labels: find(SectionKind::Labels, None)?,
+            golden: find(SectionKind::Golden, Some(&[]))?,
+            label_bitmaps: find(SectionKind::LabelBitmaps, Some(&[]))?,
+            schedule: find(SectionKind::Schedule, Some(&[]))?,
         })
     }
 
@@ -145,8 +144,9 @@ impl<'a> Sections<'a> {
 
     /// The label of `class`, without its padding; empty for an unknown class.
     pub fn label(&self, class: usize, label_bytes: u8) -> &'a str {
-        let label = self.label_bytes(class, label_bytes).unwrap_or_default();
-        core::str::from_utf8(label).unwrap_or_default().trim_end_matches('\0')
+        let padded = self.label_bytes(class, label_bytes).unwrap_or_default();
+        let length = padded.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        padded.get(..length).and_then(|label| core::str::from_utf8(label).ok()).unwrap_or_default()
     }
 
     fn label_bytes(&self, class: usize, label_bytes: u8) -> Option<&'a [u8]> {
@@ -169,16 +169,12 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// The bytes of the first section of `kind`, or `None` where the table has none.
-fn find<'a>(table: &[u8], body: &'a [u8], kind: SectionKind) -> Result<Option<&'a [u8]>, PackageError> {
+/// The bytes of the first section of `kind`, or `missing` where the table has none; `None` where they are not well placed.
+fn find<'a>(table: &[u8], body: &'a [u8], kind: SectionKind, missing: Option<&'a [u8]>) -> Option<&'a [u8]> {
     let Some(entry) = table.chunks_exact(ENTRY_BYTES).find(|entry| read_u32(entry, 0..4) == kind as u32) else {
-        return Ok(None);
+        return missing;
     };
     let (offset, length) = (read_u32(entry, 4..8) as usize, read_u32(entry, 8..12) as usize);
-    let section = offset.checked_add(length).and_then(|end| body.get(offset..end));
-    let well_placed = offset.is_multiple_of(ALIGNMENT) && offset >= field::END + table.len();
-    match section {
-        Some(section) if well_placed => Ok(Some(section)),
-        _ => Err(PackageError::Section { kind }),
-    }
+    let is_well_placed = offset.is_multiple_of(ALIGNMENT) && offset >= field::END + table.len();
+    body.get(offset..offset.checked_add(length)?).filter(|_| is_well_placed)
 }

@@ -196,7 +196,7 @@ fn repack_planned(
 
 fn lay_out(sections: &[(SectionKind, &[u8])], layout: WeightLayout, arena_bytes: u32) -> Vec<u8> {
     let mut bytes = std::vec![0; field::END + sections.len() * ENTRY_BYTES];
-    bytes[field::MAGIC].copy_from_slice(&MAGIC);
+    bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
     bytes[field::MAJOR].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
     bytes[field::MINOR].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
     bytes[field::LAYOUT].copy_from_slice(&layout.id().to_le_bytes());
