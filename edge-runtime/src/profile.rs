@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 use crate::limits::MAX_LAYERS;
-use crate::package::CRC32;
+use crate::package::{CRC32, Crc32};
 
 /// Told before and after every layer. Instruction counters, per-layer hashes and tests hang on it; the work
 /// it does between [`LayerObserver::after`] and the next [`LayerObserver::before`] is nobody's.
@@ -34,7 +34,7 @@ impl LayerObserver for Unobserved {
 pub struct LayerHashes(pub Vec<u32, MAX_LAYERS>);
 
 impl LayerHashes {
-    const OF_NOTHING: u32 = 0;
+    const OF_NOTHING: u32 = CRC32.finalize();
 }
 
 impl LayerObserver for LayerHashes {
@@ -44,10 +44,7 @@ impl LayerObserver for LayerHashes {
             let _ = self.0.resize(index + 1, Self::OF_NOTHING);
         }
         if let Some(hash) = self.0.get_mut(index) {
-            // A checksum is the inverted register, which the digest takes with its bits reversed.
-            let mut digest = CRC32.digest_with_initial((!*hash).reverse_bits());
-            digest.update(output);
-            *hash = digest.finalize();
+            *hash = Crc32::after(*hash).checksum(output);
         }
     }
 }

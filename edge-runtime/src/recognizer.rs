@@ -65,6 +65,7 @@ impl<'a> Recognizer<'a> {
     ///
     /// # Errors
     /// [`RecognizerError::Arena`] where the arena is too small.
+    #[inline(never)] // once in every image
     pub fn new(package: Package<'a>, arena: &'a mut [u8]) -> Result<Self, RecognizerError> {
         // A model whose kernels need no alignment may lie anywhere: small boards have no bytes to spare.
         let alignment = package.header().layout.scratch_alignment();

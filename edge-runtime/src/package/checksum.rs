@@ -40,6 +40,11 @@ const HALF_BYTES: [u32; 16] = {
 };
 
 impl Crc32 {
+    /// That of the bytes whose checksum this is.
+    pub const fn after(checksum: u32) -> Self {
+        Self { remainder: !checksum }
+    }
+
     /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         let shifted = |remainder: u32| (remainder >> 4) ^ HALF_BYTES[remainder as usize % HALF_BYTES.len()];

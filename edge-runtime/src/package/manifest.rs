@@ -52,29 +52,32 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Decodes a manifest section and the section of the schedule, which may be empty. Its checks end with these;
-    /// [`crate::graph::check`] does the rest.
-    #[inline(never)]
-    pub(super) fn decode(section: &[u8], schedule: &[u8]) -> Result<Self, PackageError> {
+    /// One to decode into: a manifest is too large to be handed about.
+    pub(super) fn empty() -> Self {
+        let preprocessing = Preprocessing { fit: Fit::WholeImage, ink_threshold: 0 };
+        Self { name: String::new(), preprocessing, label_bytes: 0, graph: Graph::default() }
+    }
+
+    /// Decodes a manifest section and the section of the schedule, which may be empty, into an empty manifest. Its checks end
+    /// with these; [`crate::graph::check`] does the rest.
+    #[inline(never)] // its locals would stay on the stack of the door
+    pub(super) fn decode(&mut self, section: &[u8], schedule: &[u8]) -> Result<(), PackageError> {
         let mut decoder = Decoder::new(section);
-        let mut manifest = Self {
-            name: decoder.string(),
-            preprocessing: decoder.preprocessing(),
-            label_bytes: decoder.u8(),
-            graph: Graph::default(),
-        };
-        decoder.graph(&mut manifest.graph)?;
-        if !decoder.finish() || !(1..=MAX_LABEL).contains(&usize::from(manifest.label_bytes)) {
+        decoder.string(&mut self.name);
+        self.preprocessing = decoder.preprocessing();
+        self.label_bytes = decoder.u8();
+        decoder.graph(&mut self.graph)?;
+        if !decoder.finish() || !(1..=MAX_LABEL).contains(&usize::from(self.label_bytes)) {
             return Err(PackageError::Manifest);
         }
         if !schedule.is_empty() {
             let mut decoder = Decoder::new(schedule);
-            decoder.schedule(&mut manifest.graph)?;
-            if !decoder.finish() || manifest.graph.scratch.len() != manifest.graph.layers.len() {
+            decoder.schedule(&mut self.graph)?;
+            if !decoder.finish() || self.graph.scratch.len() != self.graph.layers.len() {
                 return Err(PackageError::Section { kind: SectionKind::Schedule });
             }
         }
-        Ok(manifest)
+        Ok(())
     }
 
     /// The manifest section and that of the schedule, which is empty where layers run by themselves and their working

@@ -34,6 +34,7 @@ pub use writer::{PackageBuilder, RepackError, repack, repack_within, set_measure
 
 use crate::graph::{self, Graph, Tensor};
 use crate::kernels::arch;
+use crate::layout::WeightLayout;
 use sections::Sections;
 
 /// A checked package: a view of the bytes and the decoded manifest.
@@ -52,11 +53,7 @@ impl<'a> Package<'a> {
     /// # Errors
     /// The first thing that is wrong, as a [`PackageError`].
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, PackageError> {
-        let header = Header::read(bytes)?;
-        if !arch::runs(header.layout) {
-            return Err(PackageError::Layout { layout: header.layout.id() });
-        }
-        Self::open(header, bytes)
+        Self::open(bytes, arch::runs)
     }
 
     /// As [`Self::new_checked`], for hosts, which prepare packages for boards as well: weights may be laid out for
@@ -66,14 +63,19 @@ impl<'a> Package<'a> {
     /// As [`Self::new_checked`].
     #[cfg(feature = "std")]
     pub fn for_any_target(bytes: &'a [u8]) -> Result<Self, PackageError> {
-        Self::open(Header::read(bytes)?, bytes)
+        Self::open(bytes, |_| true)
     }
 
     #[inline(never)] // once in every image
-    fn open(header: Header, bytes: &'a [u8]) -> Result<Self, PackageError> {
+    fn open(bytes: &'a [u8], is_for_here: fn(WeightLayout) -> bool) -> Result<Self, PackageError> {
+        let header = Header::read(bytes)?;
+        if !is_for_here(header.layout) {
+            return Err(PackageError::Layout { layout: header.layout.id() });
+        }
         let body = header.checked_body(bytes)?;
         let sections = Sections::read(&header, body)?;
-        let manifest = Manifest::decode(sections.manifest, sections.schedule)?;
+        let mut manifest = Manifest::empty();
+        manifest.decode(sections.manifest, sections.schedule)?;
         let graph = &manifest.graph;
         graph::check(graph, header.layout, sections.weights.len(), header.arena_bytes as usize)
             .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;

@@ -109,6 +109,7 @@ impl<'a> Sections<'a> {
     }
 
     /// Checks the sections' lengths and contents against the manifest, whose graph has been checked.
+    #[inline(always)] // its one caller has all of it at hand
     pub fn check_against(&self, manifest: &Manifest, input: &Tensor, output: &Tensor) -> Result<(), PackageError> {
         let graph = &manifest.graph;
         let classes = output.elements();
