@@ -94,7 +94,7 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
 
     match step.operator {
         Operator::Convolution { window, parameters: p } => {
-            let [source, target, scratch] = arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
+            let [source, target, scratch] = parts(arena, [input.range(), output.range(), scratch])?;
             let (rule, target) = (requantization(&p, output), bytemuck::cast_slice_mut(target));
             if window.is_pointwise() {
                 // The pixels themselves are the windows, all of them one matrix.
@@ -107,25 +107,24 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
         Operator::Depthwise { window, parameters: p } => {
             let rule = requantization(&p, output);
             if input.range() == output.range() {
-                let [data, scratch] = arena.get_disjoint_mut([output.range(), scratch]).ok()?;
+                let [data, scratch] = parts(arena, [output.range(), scratch])?;
                 let place = Place::Same(bytemuck::cast_slice_mut(data));
                 I::depthwise((input, output), place, window, parameters, rule, scratch);
             } else {
-                let [source, target, scratch] =
-                    arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
+                let [source, target, scratch] = parts(arena, [input.range(), output.range(), scratch])?;
                 let (source, target) = (bytemuck::cast_slice(source), bytemuck::cast_slice_mut(target));
                 let place = Place::Apart { input: source, output: target };
                 I::depthwise((input, output), place, window, parameters, rule, scratch);
             }
         }
         Operator::Dense { parameters: p } => {
-            let [source, target, scratch] = arena.get_disjoint_mut([input.range(), output.range(), scratch]).ok()?;
+            let [source, target, scratch] = parts(arena, [input.range(), output.range(), scratch])?;
             let rule = requantization(&p, output);
             dense::<I>(bytemuck::cast_slice(source), parameters, rule, output.element, target, scratch);
         }
         Operator::Pool { window, kind } => {
             let sums = step.mean.as_ref().map_or(0..0, |mean| mean.sums.clone());
-            let [source, target, sums] = arena.get_disjoint_mut([input.range(), output.range(), sums]).ok()?;
+            let [source, target, sums] = parts(arena, [input.range(), output.range(), sums])?;
             let (source, target) = (view(input, source), bytemuck::cast_slice_mut(target));
             match &step.mean {
                 Some(mean) => {
@@ -140,14 +139,14 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
         }
         Operator::Gate { multiplier, shift, .. } => {
             move_tensor(arena, input.range(), output.range())?;
-            let [gates, target] = arena.get_disjoint_mut([second.range(), output.range()]).ok()?;
+            let [gates, target] = parts(arena, [second.range(), output.range()])?;
             let rule = plain_requantization(shift, output);
             let zero_point = i32::from(input.zero_point);
             gate(bytemuck::cast_slice_mut(target), zero_point, view(second, gates), multiplier, rule);
         }
         Operator::Add { multipliers, shift, bounds, .. } => {
             move_tensor(arena, input.range(), output.range())?;
-            let [addend, target] = arena.get_disjoint_mut([second.range(), output.range()]).ok()?;
+            let [addend, target] = parts(arena, [second.range(), output.range()])?;
             let rule = Addition {
                 input_zero_points: [input.zero_point.into(), second.zero_point.into()],
                 multipliers: [multipliers.0, multipliers.1],
@@ -165,8 +164,14 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
 /// Copies a tensor to the place of another of its size, unless that is its own; `None` where the two overlap.
 fn move_tensor(arena: &mut [u8], from: Range<usize>, to: Range<usize>) -> Option<()> {
     if from != to {
-        let [source, target] = arena.get_disjoint_mut([from, to]).ok()?;
+        let [source, target] = parts(arena, [from, to])?;
         (source.len() == target.len()).then(|| target.copy_from_slice(source))?;
     }
     Some(())
+}
+
+/// Parts of the arena; `None` where two overlap or one is outside.
+#[inline(never)]
+fn parts<const N: usize>(arena: &mut [u8], places: [Range<usize>; N]) -> Option<[&mut [u8]; N]> {
+    arena.get_disjoint_mut(places).ok()
 }

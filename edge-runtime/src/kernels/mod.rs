@@ -101,6 +101,7 @@ fn to_outputs<T>(
 }
 
 /// The requantisation of a layer with parameters into `output`.
+#[inline(never)]
 fn requantization(parameters: &Parameters, output: &Tensor) -> Requantization {
     let (min, max) = parameters.bounds;
     Requantization::new(parameters.shift, output.zero_point.into(), (min.into(), max.into()))

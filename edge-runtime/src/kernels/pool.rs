@@ -5,6 +5,7 @@ use crate::graph::{PoolKind, Tensor, Window};
 use crate::quant::AVERAGE_GAIN;
 
 /// Largest or mean element of each window. A global pool is a window as large as the input.
+#[inline(never)] // its sums stay off the stack of the other kernels
 pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, output): (&Tensor, &mut [i8])) {
     let channels = usize::from(output_shape.channels);
     for (outputs, (row, column)) in pieces_mut(output, channels).zip(places(output_shape.width)) {
@@ -12,23 +13,23 @@ pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, outp
         match kind {
             PoolKind::Max => {
                 outputs.fill(i8::MIN);
-                for pixel in pixels(input, window, top, left) {
+                for_each_pixel(input, window, (top, left), &mut |pixel| {
                     for (largest, &value) in outputs.iter_mut().zip(pixel) {
                         *largest = value.max(*largest);
                     }
-                }
+                });
             }
             PoolKind::Average { multiplier, shift } => {
                 let rule = plain_requantization(shift, output_shape);
                 let zero = i32::from(input.tensor.zero_point) * window.area() as i32;
                 for (block, outputs) in outputs.chunks_mut(BLOCK).enumerate() {
                     let mut sums = [-zero; BLOCK];
-                    for pixel in pixels(input, window, top, left) {
+                    for_each_pixel(input, window, (top, left), &mut |pixel| {
                         let values = pixel.get(block * BLOCK..).unwrap_or_default();
                         for (sum, &value) in sums.iter_mut().zip(values) {
                             *sum += i32::from(value);
                         }
-                    }
+                    });
                     for (place, &sum) in outputs.iter_mut().zip(&sums) {
                         *place = rule.apply(AVERAGE_GAIN * sum, multiplier) as i8;
                     }
@@ -38,12 +39,15 @@ pub fn pool(input: View<'_>, window: Window, kind: PoolKind, (output_shape, outp
     }
 }
 
-/// The pixels of the window whose corner is at (`top`, `left`).
-fn pixels<'a>(input: View<'a>, window: Window, top: usize, left: usize) -> impl Iterator<Item = &'a [i8]> {
+/// Shows `look` the pixels of the window whose corner is at (`top`, `left`).
+fn for_each_pixel(input: View<'_>, window: Window, (top, left): (usize, usize), look: &mut dyn FnMut(&[i8])) {
     let channels = usize::from(input.tensor.channels);
-    let stride = usize::from(input.tensor.width) * channels;
-    let rows = pieces(input.data, stride).skip(top).take(usize::from(window.size.0));
-    rows.flat_map(move |row| pieces(row, channels).skip(left).take(usize::from(window.size.1)))
+    let (pitch, length) = (usize::from(input.tensor.width) * channels, usize::from(window.size.1) * channels);
+    for row in top..top + usize::from(window.size.0) {
+        let start = row * pitch + left * channels;
+        let line = input.data.get(start..start + length).unwrap_or_default();
+        pieces(line, channels).for_each(&mut *look);
+    }
 }
 
 /// Adds the elements of some pixels to the sums of their channels, little-endian, which begin at zero.
