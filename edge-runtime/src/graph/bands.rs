@@ -70,19 +70,30 @@ fn fullness(graph: &Graph, layout: WeightLayout) -> Vec<usize> {
     bytes
 }
 
-/// Doubles the rows of bands while there is room: fewer calls, and fewer rows that kernels lay out anew.
+/// Takes back stages that are not needed after all, and doubles the rows of bands while there is room: fewer calls, and fewer
+/// rows that kernels lay out anew.
 fn widen_bands(graph: &mut Graph, layout: WeightLayout, limit: usize) {
+    let fits = |graph: &mut Graph| plan_arena(graph, layout).arena_bytes <= limit;
     for index in (0..graph.stages.len()).rev() {
+        let mut without = graph.clone();
+        without.stages.remove(index);
+        if fits(&mut without) {
+            *graph = without;
+            continue;
+        }
         loop {
             let stage = &graph.stages[index];
-            let rows = graph.layers.get(stage.layers().start).and_then(|layer| graph.tensor(layer.output));
-            let is_whole = rows.is_none_or(|tensor| stage.rows >= tensor.height);
-            let wider = with_stage(graph.clone(), stage.layers(), 2 * stage.rows).filter(|_| !is_whole);
-            let Some(mut wider) = wider else { break };
-            if plan_arena(&mut wider, layout).arena_bytes > limit {
-                break;
+            let output = graph.layers.get(stage.layers().start).and_then(|layer| graph.tensor(layer.output));
+            let is_whole = output.is_none_or(|tensor| stage.rows >= tensor.height);
+            match with_stage(graph.clone(), stage.layers(), 2 * stage.rows) {
+                Some(mut wider) if !is_whole => {
+                    if !fits(&mut wider) {
+                        break;
+                    }
+                    *graph = wider;
+                }
+                _ => break,
             }
-            *graph = wider;
         }
     }
 }

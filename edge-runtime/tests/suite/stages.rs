@@ -83,7 +83,7 @@ fn a_recogniser_fits_into_little_more_than_half_the_arena() {
 }
 
 /// Per cent of the arena, stages that are made, multiplications that are made twice.
-const LIMITS: [(usize, usize, u64); 3] = [(90, 2, 0), (70, 2, 0), (54, 5, 377_856)];
+const LIMITS: [(usize, usize, u64); 3] = [(90, 2, 0), (70, 2, 0), (54, 4, 377_856)];
 
 /// What the reader says of the recogniser in its smallest arena after a change.
 fn error_after(change: impl Fn(&mut Graph)) -> Result<(), (Option<usize>, LayerError)> {
@@ -105,21 +105,20 @@ fn schedules_that_contradict_themselves_are_refused() {
             graph.stages = stages.into_iter().collect();
         })
     };
-    assert_eq!(stages(|stages| stages[0].rows = 0), refused(0));
-    assert_eq!(stages(|stages| stages[0].buffers[0] -= 1), refused(0), "a row too few");
-    assert_eq!(stages(|stages| stages[1].first -= 1), refused(3), "one begins before the other has ended");
-    assert_eq!(stages(|stages| stages.swap(0, 1)), refused(6), "out of order");
-    let behind = stages(|stages| stages.push(Stage { first: 200, ..stages[4].clone() }));
+    assert_eq!(stages(|stages| stages[0].rows = 0), refused(3));
+    assert_eq!(stages(|stages| stages[0].buffers[0] -= 1), refused(3), "a row too few");
+    assert_eq!(stages(|stages| stages[1].first -= 2), refused(6), "one begins before the other has ended");
+    assert_eq!(stages(|stages| stages.swap(0, 1)), Err((Some(3), LayerError::Order)), "out of order");
+    let behind = stages(|stages| stages.push(Stage { first: 200, ..stages[3].clone() }));
     assert_eq!(behind, refused(23), "behind the last layer");
-    assert_eq!(stages(|stages| stages[1].buffers.push(9).unwrap()), refused(3), "a dense layer");
-    assert_eq!(stages(|stages| stages[2].first = 6), refused(6), "a gate that is not known before");
-    assert_eq!(stages(|stages| stages[1].sums = u32::MAX), refused(3), "outside the arena");
-    assert_eq!(stages(|stages| stages[1].sums = 4608), refused(3), "on a buffer");
+    assert_eq!(stages(|stages| stages[0].buffers.push(9).unwrap()), refused(3), "a dense layer");
+    assert_eq!(stages(|stages| stages[1].first = 6), refused(6), "a gate that is not known before");
+    assert_eq!(stages(|stages| stages[0].sums = u32::MAX), refused(3), "outside the arena");
     // The mean is read when the gates are computed, behind the stage; its place is its own as long as that runs.
-    let onto_sums = error_after(|graph| graph.tensors[6].offset = graph.stages[1].sums);
+    let onto_sums = error_after(|graph| graph.tensors[6].offset = graph.stages[0].sums);
     assert_eq!(onto_sums, refused(5));
     // The source of the residual block, which every band reads.
-    let onto_source = error_after(|graph| graph.stages[1].sums = graph.tensors[3].offset);
+    let onto_source = error_after(|graph| graph.stages[0].sums = graph.tensors[3].offset);
     assert_eq!(onto_source, refused(3));
     let onto_rows_that_stay = error_after(|graph| graph.tensors[19].offset = graph.tensors[18].offset);
     assert_eq!(onto_rows_that_stay, Err((Some(8), LayerError::Arena)));

@@ -22,6 +22,9 @@ use crate::package::PackageFile;
 /// A package with every operator and two golden vectors, which the runtime keeps readable for ever.
 const PACKAGE: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-runtime/tests/packages/format-1.0.fude"));
+/// The same, with layers that run band by band.
+const BANDED_PACKAGE: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-runtime/tests/packages/format-1.2.fude"));
 
 /// A bare board, and a program for two instruction sets: what depends on this alone is tested on these.
 const OF_EACH_KIND: [&str; 3] = ["qemu-m4", "rpi-linux", "rpi-linux-armv7"];
@@ -76,12 +79,21 @@ fn boot(name: &str, package: &[u8], counting: bool) -> Result<Device, DeviceErro
 
 #[test]
 fn every_board_computes_what_the_host_computes() {
-    let bytes = AlignedBytes::copy_of(PACKAGE);
-    let package = Package::new_checked(bytes.as_slice()).unwrap();
+    assert_boards_equal_the_host(PACKAGE);
+}
+
+#[test]
+fn every_board_computes_band_by_band_what_the_host_computes() {
+    assert_boards_equal_the_host(BANDED_PACKAGE);
+}
+
+fn assert_boards_equal_the_host(bytes: &[u8]) {
+    let aligned = AlignedBytes::copy_of(bytes);
+    let package = Package::new_checked(aligned.as_slice()).unwrap();
     let mut arena = vec![0; package.arena_bytes()];
     let mut host = Recognizer::new(package.clone(), &mut arena).unwrap();
     for (board, _) in fude_boards::BUILT_IN {
-        let mut device = boot(board, PACKAGE, false).unwrap_or_else(|error| panic!("{board}: {error}"));
+        let mut device = boot(board, bytes, false).unwrap_or_else(|error| panic!("{board}: {error}"));
         let hello = device.hello().unwrap();
         assert_eq!((hello.board, hello.model), (*board, package.manifest().name.as_str()));
         assert_eq!(usize::from(hello.classes), package.classes());
