@@ -21,10 +21,11 @@ pub fn gathered<I: InstructionSet>(
     scratch: &mut [u8],
 ) {
     let taps = window.area() * usize::from(input.tensor.channels);
-    let Some((windows, scratch)) = scratch.split_at_mut_checked(I::LAYOUT.gathered_bytes(taps)) else { return };
+    let count = I::gathered_windows(taps);
+    let Some((windows, scratch)) = scratch.split_at_mut_checked(I::LAYOUT.gathered_bytes(count, taps)) else { return };
     let (windows, channels) = (bytemuck::cast_slice_mut(windows), usize::from(output_shape.channels));
     let mut gatherer = Gatherer::new(input, window, output_shape.width);
-    for outputs in output.chunks_mut((I::LAYOUT.windows(taps) * channels).max(1)) {
+    for outputs in output.chunks_mut((count * channels).max(1)) {
         let count = outputs.len() / channels.max(1);
         let Some(windows) = windows.get_mut(..count * taps) else { return };
         for gathered in pieces_mut(windows, taps) {

@@ -3,8 +3,8 @@
 use core::ops::Range;
 
 use super::arch::InstructionSet;
-use super::pool::{add_pixels, finish_mean, pool};
-use super::{Place, View, add, dense, gate, plain_requantization, requantization};
+use super::pool::{finish_mean, mean_of_band, pool};
+use super::{Place, View, dense, plain_requantization, requantization};
 use crate::graph::{Band, Graph, Operator, Stage, Tensor, is_global_mean};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
@@ -129,12 +129,12 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
             match &step.mean {
                 Some(mean) => {
                     let (sums, _) = sums.as_chunks_mut();
-                    add_pixels(source.data, sums, mean.is_first);
+                    mean_of_band(source, sums, mean.is_first, I::add_pixels);
                     if mean.is_last {
                         finish_mean(sums, (input.zero_point, mean.pixels), kind, (output, target));
                     }
                 }
-                None => pool(source, window, kind, (output, target)),
+                None => pool(source, window, kind, (output, target), I::add_pixels),
             }
         }
         Operator::Gate { multiplier, shift, .. } => {
@@ -142,7 +142,7 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
             let [gates, target] = parts(arena, [second.range(), output.range()])?;
             let rule = plain_requantization(shift, output);
             let zero_point = i32::from(input.zero_point);
-            gate(bytemuck::cast_slice_mut(target), zero_point, view(second, gates), multiplier, rule);
+            I::gate(bytemuck::cast_slice_mut(target), zero_point, view(second, gates), multiplier, rule);
         }
         Operator::Add { multipliers, shift, bounds, .. } => {
             move_tensor(arena, input.range(), output.range())?;
@@ -155,7 +155,7 @@ pub(super) fn run<I: InstructionSet>(step: &Step, parameters: &LayerParameters<'
                 min: bounds.0.into(),
                 max: bounds.1.into(),
             };
-            add(bytemuck::cast_slice_mut(target), bytemuck::cast_slice(addend), rule);
+            I::add(bytemuck::cast_slice_mut(target), bytemuck::cast_slice(addend), rule);
         }
     }
     Some(())

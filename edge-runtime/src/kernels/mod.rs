@@ -27,7 +27,6 @@ mod pool;
 mod top_k;
 
 use dense::dense;
-use elementwise::{add, gate};
 pub(crate) use layer::Step;
 pub(crate) use network::run;
 pub use top_k::{Answer, Answers, scores, top_k};

@@ -38,7 +38,7 @@ pub enum WeightLayout {
     Mve,
     /// For cores without SIMD instructions: Cortex-M0, M0+, M3.
     Scalar,
-    /// For AVX-512 VNNI and AVX2.
+    /// For AMX, AVX-512 VNNI and AVX2.
     X86,
     /// For AArch64 with dot products: Cortex-A55, A76 and later.
     Dot,
@@ -126,7 +126,7 @@ impl WeightLayout {
                 } else if is_single_channel(window, input) {
                     self.single_channel_bytes(taps, window, (input, output))
                 } else {
-                    self.gathered_bytes(taps)
+                    self.gathered_bytes(self.windows(taps), taps)
                 };
                 windows + self.product_bytes(taps)
             }
@@ -150,9 +150,9 @@ impl WeightLayout {
         !matches!(self.of_this_build(), Self::Portable)
     }
 
-    /// The windows that a convolution of `taps` products an output gathers.
-    pub(crate) const fn gathered_bytes(self, taps: usize) -> usize {
-        let bytes = self.windows(taps) * taps;
+    /// `windows` of `taps` elements, one behind the other.
+    pub(crate) const fn gathered_bytes(self, windows: usize, taps: usize) -> usize {
+        let bytes = windows * taps;
         match self {
             Self::Portable | Self::Mve | Self::X86 | Self::Dot | Self::Neon => bytes,
             Self::Dsp | Self::Scalar => bytes.next_multiple_of(4),
@@ -163,7 +163,7 @@ impl WeightLayout {
     fn single_channel_bytes(self, taps: usize, window: Window, (input, output): (&Tensor, &Tensor)) -> usize {
         match self {
             Self::Mve if planes::by_planes(window, input) => planes::single_plane_bytes(window, input),
-            Self::Portable | Self::Mve | Self::Scalar => self.gathered_bytes(taps),
+            Self::Portable | Self::Mve | Self::Scalar => self.gathered_bytes(self.windows(taps), taps),
             Self::Dsp => self.ring_bytes(window, input),
             Self::X86 | Self::Dot | Self::Neon => {
                 memory::narrow_bytes(self, planes::padded_columns(window, input), output.channels.into())

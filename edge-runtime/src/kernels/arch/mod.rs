@@ -21,11 +21,11 @@ mod vector;
 mod x86;
 
 use super::convolution::{self, gathered};
-use super::{Place, Step, View, layer};
+use super::{Place, Step, View, elementwise, layer, pool};
 use crate::graph::{Tensor, Window};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
-use crate::quant::Requantization;
+use crate::quant::{Addition, Requantization};
 
 /// The kernels that an instruction set does in its own way. All are exact, so every implementation gives the same bytes.
 ///
@@ -88,6 +88,11 @@ pub trait InstructionSet {
         gathered::<Self>(input, window, parameters, rule, output, scratch);
     }
 
+    /// Windows of `taps` elements that a convolution gathers before it multiplies them by the weights.
+    fn gathered_windows(taps: usize) -> usize {
+        Self::LAYOUT.windows(taps)
+    }
+
     /// What gathering a window does: copies `size.0` rows of `size.1` bytes from places `pitches.0` bytes apart to others
     /// `pitches.1` apart.
     fn copy_rows(source: &[i8], target: &mut [i8], pitches: (usize, usize), size: (usize, usize)) {
@@ -97,6 +102,22 @@ pub trait InstructionSet {
     /// As [`slice::fill`], of a window that lies partly outside the input.
     fn fill(target: &mut [i8], value: i8) {
         target.fill(value);
+    }
+
+    /// What an average pool does: adds to each of `sums` its channel of `size.0` rows, `pitches.0` bytes apart, of `size.1`
+    /// pixels, `pitches.1` apart.
+    fn add_pixels(source: &[i8], pitches: (usize, usize), size: (usize, usize), sums: &mut [i32]) {
+        pool::add_pixels(source, pitches, size, sums);
+    }
+
+    /// Multiplies each channel of `data`, whose zero point is `zero_point`, by its gate.
+    fn gate(data: &mut [i8], zero_point: i32, gate: View<'_>, multiplier: i32, rule: Requantization) {
+        elementwise::gate(data, zero_point, gate, multiplier, rule);
+    }
+
+    /// Adds `other` to `data`.
+    fn add(data: &mut [i8], other: &[i8], rule: Addition) {
+        elementwise::add(data, other, rule);
     }
 }
 
@@ -116,6 +137,11 @@ macro_rules! for_each_set {
         #[cfg(feature = "scalar")]
         {
             use scalar::Scalar as $Set;
+            $body
+        }
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        {
+            use x86::Amx as $Set;
             $body
         }
         #[cfg(all(target_arch = "x86_64", feature = "std"))]

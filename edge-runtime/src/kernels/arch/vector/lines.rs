@@ -50,7 +50,7 @@ pub struct Windows<'a> {
 }
 
 /// Puts the bits of `value` in the place of those of `mask`, in each word.
-#[inline]
+#[inline(always)]
 pub fn set_bits(words: &mut [u8], mask: u32, value: u32) {
     for word in words.as_chunks_mut::<4>().0 {
         *word = (u32::from_le_bytes(*word) & !mask | value & mask).to_le_bytes();

@@ -2,6 +2,7 @@
 //!
 //! `vpmaddubsw` would take bytes, twice as many, but saturates: 2 · 255 · 128 is no `i16`.
 
+mod elements;
 mod lines;
 mod product;
 
@@ -13,7 +14,7 @@ use crate::kernels::arch::{InstructionSet, vector};
 use crate::kernels::{Place, View};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
-use crate::quant::Requantization;
+use crate::quant::{Addition, Requantization};
 
 /// Channels of a vector of sums.
 const OCTET: usize = 8;
@@ -70,6 +71,21 @@ impl InstructionSet for Avx2 {
         scratch: &mut [u8],
     ) {
         vector::convolution::<Self>(input, window, parameters, rule, output, scratch);
+    }
+
+    fn add_pixels(source: &[i8], pitches: (usize, usize), size: (usize, usize), sums: &mut [i32]) {
+        // SAFETY: as above.
+        unsafe { elements::add_pixels(source, pitches, size, sums) }
+    }
+
+    fn gate(data: &mut [i8], zero_point: i32, gate: View<'_>, multiplier: i32, rule: Requantization) {
+        // SAFETY: as above.
+        unsafe { elements::gate(data, zero_point, gate, multiplier, rule) }
+    }
+
+    fn add(data: &mut [i8], other: &[i8], rule: Addition) {
+        // SAFETY: as above.
+        unsafe { elements::add(data, other, rule) }
     }
 }
 

@@ -31,8 +31,8 @@ impl Lines for Avx512 {
     }
 
     fn blank(lines: &mut [u8], slot: usize, zero: i8) {
-        let byte = zero as u8 ^ FLIP;
-        set_bits(lines, 0xff << (8 * slot), u32::from_ne_bytes([byte; 4]));
+        // SAFETY: as above.
+        unsafe { blank(lines, slot, zero) }
     }
 
     fn push(lines: &mut [u8], slot: usize, columns: usize, pixels: &[i8], (channels, pitch): (usize, usize)) {
@@ -80,6 +80,13 @@ fn constants(parameters: &LayerParameters<'_>, first: usize, channels: usize) ->
         }
         lanes
     })
+}
+
+/// Plain Rust, vectorised with these instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn blank(lines: &mut [u8], slot: usize, zero: i8) {
+    let byte = zero as u8 ^ FLIP;
+    set_bits(lines, 0xff << (8 * slot), u32::from_ne_bytes([byte; 4]));
 }
 
 /// `count` words from `first` on, and zeros.

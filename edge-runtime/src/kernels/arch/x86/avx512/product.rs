@@ -268,30 +268,66 @@ pub fn one_window(window: &[i8], parameters: &LayerParameters<'_>, mut emit: imp
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 unsafe fn sum_block(window: &[i8], weights: *const i8, channels: usize, sums: &mut [i32; BLOCK]) {
     let taps = window.len();
+    let (sixteens, rest) = window.as_chunks::<16>();
     for (first, place) in (0..channels).step_by(LANES).zip(sums.as_chunks_mut::<LANES>().0) {
-        let zero = _mm512_setzero_si512();
         // SAFETY: a group begins at `first`; in a whole one each four taps have 64 bytes. 16 sums are written to as many.
         unsafe {
-            let mut group = weights.add(first * taps);
-            let sum = if channels - first >= LANES {
-                let (sixteens, rest) = window.as_chunks::<16>();
-                let mut parts = [zero; 4];
-                for x in sixteens {
-                    for (part, x) in parts.iter_mut().zip(x.as_chunks::<4>().0) {
-                        let x = _mm512_set1_epi32(i32::from_le_bytes(x.map(|x| x as u8)));
-                        *part = _mm512_dpbusd_epi32(*part, _mm512_loadu_epi8(group), x);
-                        group = group.add(64);
-                    }
-                }
-                let [a, b, c, d] = parts;
-                let whole = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
-                let [[sum]] = products::<1, 1, false>(rest.as_ptr(), rest.len(), group, LANES, [whole]);
-                sum
+            let group = weights.add(first * taps);
+            let [[sum]] = if channels - first >= LANES {
+                let sum = sum_sixteens(sixteens, group);
+                products::<1, 1, false>(rest.as_ptr(), rest.len(), group.add(sixteens.len() * 16 * LANES), LANES, [sum])
             } else {
-                let [[sum]] = products::<1, 1, true>(window.as_ptr(), taps, group, channels - first, [zero]);
-                sum
+                products::<1, 1, true>(window.as_ptr(), taps, group, channels - first, [_mm512_setzero_si512()])
             };
             _mm512_storeu_epi32(place.as_mut_ptr(), sum);
         }
     }
+}
+
+/// Sums of a whole group over each 16 taps. Vectors that lie across two cache lines, as all do where the weights begin
+/// inside one, would take the second level of the cache half as long again: they are put together from whole lines.
+///
+/// # Safety
+/// `weights` points to those of 16 channels and all taps.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+unsafe fn sum_sixteens(window: &[[i8; 16]], weights: *const i8) -> __m512i {
+    let mut parts = [_mm512_setzero_si512(); 4];
+    let mut add = |x: &[i8; 16], weights: [__m512i; 4]| {
+        for ((part, weights), x) in parts.iter_mut().zip(weights).zip(x.as_chunks::<4>().0) {
+            let x = _mm512_set1_epi32(i32::from_le_bytes(x.map(|x| x as u8)));
+            *part = _mm512_dpbusd_epi32(*part, weights, x);
+        }
+    };
+    // SAFETY: 16 taps have four vectors, wherever they begin.
+    let across = |sixteen: usize| unsafe {
+        array::from_fn(|vector| _mm512_loadu_epi8(weights.add((4 * sixteen + vector) * 64)))
+    };
+    let past = weights.addr() % 64;
+    match window {
+        [first, middle @ .., last] if past != 0 && past.is_multiple_of(4) => {
+            add(first, across(0));
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(past as i32 / 4));
+            // SAFETY: the cache lines in which the vectors of these taps begin and end; the first and the last of the group,
+            // of which others have a part, are not among them.
+            unsafe {
+                let mut line = weights.sub(past).add(4 * 64);
+                let mut before = _mm512_load_si512(line.cast());
+                for x in middle {
+                    let vectors = array::from_fn(|_| {
+                        line = line.add(64);
+                        let after = _mm512_load_si512(line.cast());
+                        let vector = _mm512_permutex2var_epi32(before, lanes, after);
+                        before = after;
+                        vector
+                    });
+                    add(x, vectors);
+                }
+            }
+            add(last, across(window.len() - 1));
+        }
+        _ => window.iter().enumerate().for_each(|(sixteen, x)| add(x, across(sixteen))),
+    }
+    let [a, b, c, d] = parts;
+    _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d))
 }
