@@ -22,6 +22,7 @@ help:
 	@echo "make bench-train training speed on the reference network beside PyTorch's; installs the latter in an environment of its own"
 	@echo 'make bench-boards  instructions of the kernels on every emulated core, beside CMSIS-NN; TRIALS random layers of each'
 	@echo '                 kernel are compared with the oracle (now: $(TRIALS))'
+	@echo 'make bench-pi    instructions on the cores of Raspberry Pis, emulated, beside tract, which is compiled for it (minutes)'
 	@echo 'make bench-host  one glyph on this machine, beside LiteRT, ONNX Runtime and tract in an environment of their own'
 	@echo 'make size        flash of the runtime part by part, against the budget in firmware/footprint.toml'
 	@echo 'make lint        formatting, clippy, documentation'
@@ -77,13 +78,25 @@ bench-train: $(pytorch)/bin/torchrun
 	cargo bench --package fude-trainer --bench train -- --python $(abspath $(pytorch))/bin/python \
 		--out $(CURDIR)/runs/bench/train.json
 
-# The images that run layers by themselves.
-kernel_images = for core in m4 m7 m33 m55 m3 m0; do firmware/build.sh qemu-$$core kernels || exit; done
+# The images and the program that run layers by themselves.
+kernel_images = for board in qemu-m4 qemu-m7 qemu-m33 qemu-m55 qemu-m3 qemu-m0 rpi-linux; do \
+	firmware/build.sh $$board kernels || exit; done
 
 bench-boards:
 	.ci/setup tests
 	$(kernel_images)
 	cargo bench --package fude-trainer --bench boards -- --trials $(TRIALS) --out $(CURDIR)/runs/bench/boards.json
+
+# tract is compiled as the program that it is compared with is.
+tract := $(abspath $(target_dir))/tract
+
+bench-pi:
+	.ci/setup tests
+	firmware/build.sh rpi-linux kernels
+	TARGET_CPU=cortex-a53 .ci/cross-cargo aarch64-unknown-linux-gnu build --release --locked --target-dir $(tract) \
+		--manifest-path host-trainer/benches/pi/tract/Cargo.toml
+	cargo bench --package fude-trainer --bench pi -- --trials $(TRIALS) \
+		--tract $(tract)/aarch64-unknown-linux-gnu/release/fude-bench-tract --out $(CURDIR)/runs/bench/pi.json
 
 # As for PyTorch above.
 rivals := $(target_dir)/rivals
@@ -105,11 +118,13 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	cargo clippy --release --package fude-firmware --features rpi-linux --bin linux -- -D warnings
+	$(call clippy_image,aarch64-unknown-linux-gnu,linux-kernels,rpi-linux)
 	$(call clippy_image,thumbv7em-none-eabihf,board,qemu-m4)
 	$(call clippy_image,thumbv6m-none-eabi,board,qemu-microbit)
 	$(call clippy_image,thumbv7em-none-eabihf,inference,inference)
 	cargo fmt --manifest-path $(fuzz_manifest) --check
+	cargo fmt --manifest-path host-trainer/benches/pi/tract/Cargo.toml --check
 	cargo clippy --release --locked --manifest-path $(fuzz_manifest) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards bench-host size lint
+.PHONY: help setup setup-all quickstart firmware cuda doctor test fuzz sanitize bench-train bench-boards bench-pi bench-host size lint

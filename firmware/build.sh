@@ -3,7 +3,7 @@
 #
 #   firmware/build.sh BOARD             BOARD is a folder of boards/, for example qemu-m4
 #   firmware/build.sh all               every board
-#   firmware/build.sh BOARD kernels     the image that runs layers by themselves, as BOARD-kernels.elf
+#   firmware/build.sh BOARD kernels     the image or program that runs layers by themselves, as BOARD-kernels.elf
 #
 # DEFMT_LOG (default: info) sets how much an image logs.
 set -euo pipefail
@@ -28,11 +28,10 @@ target=$(key target)
 core=$(key core)
 # A microcontroller has little flash and its kernels are assembly; under Linux the compiler's speed is the kernels'.
 case $target in
-    *-linux-*) binary=linux profile=release ;;
+    *-linux-*) binary=linux${2:+-$2} profile=release ;;
     *) binary=${2:-board} profile=image ;;
 esac
-image=$board
-[ "$binary" != kernels ] || image=$board-kernels
+image=$board${2:+-$2}
 
 # A folder of its own: the host's build and this one would otherwise wait for each other's lock.
 build_dir=${CARGO_TARGET_DIR:-target}/firmware

@@ -47,7 +47,7 @@ impl LineShape {
     pub(crate) const AVX512: Self = Self { block: 4 * LANES, lanes: LANES, bytes: 4 };
     pub(crate) const AVX2: Self = Self { block: 32, lanes: 8, bytes: 8 };
     pub(crate) const DOTPROD: Self = Self { block: 32, lanes: 4, bytes: 4 };
-    pub(crate) const NEON: Self = Self { block: 32, lanes: 8, bytes: 8 };
+    pub(crate) const NEON: Self = Self { block: 32, lanes: LANES, bytes: 4 };
 
     /// Bytes of a column of a block of `channels`.
     pub(crate) fn column_bytes(&self, channels: usize) -> usize {

@@ -7,8 +7,10 @@
 #![no_std]
 #![no_main]
 
+#[path = "../markers.rs"]
+mod markers;
+
 use core::fmt::Write as _;
-use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
@@ -17,6 +19,7 @@ use fude_boards::{BareMetal, Counter, Peripherals, Selected};
 use fude_runtime::package::CRC32;
 use fude_runtime::trial::Trial;
 use heapless::String;
+use markers::{trial_begins, trial_ends};
 
 /// Exit code of a panic, as Rust programs on a host end with it.
 const EXIT_PANIC: u8 = 101;
@@ -99,22 +102,6 @@ impl Stack {
         }
         self.top as usize + Self::FRAME - word as usize
     }
-}
-
-/// Where an emulator's trace of what it runs gets interesting.
-// The name is this image's own. With other code than its counterpart's the linker does not make one of the two.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn trial_begins() {
-    black_box(0);
-}
-
-/// Where it ends.
-// As above.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn trial_ends() {
-    black_box(1);
 }
 
 #[panic_handler]

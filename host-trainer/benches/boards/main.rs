@@ -97,12 +97,12 @@ fn print(core: &str, counts: &Counts, rivals: [f64; 6]) {
     for (shape, rival) in SHAPES.iter().zip(rivals) {
         let count = &counts[shape.name];
         let (per_mac, name) = (count.per_mac, format!("{} {}", shape.name, shape.description));
-        let (ratio, cycles, stack) = (per_mac / rival, cycles(count), count.stack);
+        let (ratio, cycles, stack) = (per_mac / rival, cycles(count), count.stack.unwrap_or_default());
         println!("{name:<36} {per_mac:>8.3} {rival:>9.3} {ratio:>7.2} {cycles:>9.3} {stack:>7}");
     }
     for (network, name) in [(NETWORK, "the reference network"), (BANDED_NETWORK, "… in an arena of 48 KB")] {
         let count = &counts[network];
         let name = format!("{name}, {:.2} M", count.instructions as f64 / 1e6);
-        println!("{name:<36} {:>8.3} {:>27.3} {:>7}", count.per_mac, cycles(count), count.stack);
+        println!("{name:<36} {:>8.3} {:>27.3} {:>7}", count.per_mac, cycles(count), count.stack.unwrap_or_default());
     }
 }

@@ -11,15 +11,15 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use fude_runtime::graph::{Graph, Operator};
+use fude_runtime::graph::Graph;
 use fude_runtime::kernels::arch;
 use fude_runtime::package::AlignedBytes;
 use fude_runtime::trial::Trial;
 use fude_trainer::device::trials::benchmark::{CLASSES, network};
+use fude_trainer::device::trials::description::describe;
 use fude_trainer::files::write_atomically;
 use fude_trainer::model::Preset;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 /// How long each turn of ours takes.
 const TURN: Duration = Duration::from_secs(2);
@@ -128,33 +128,4 @@ fn rivals(arguments: &Arguments, graph: &Graph) -> Result<Rivals, Box<dyn Error>
     // Libraries may talk before the last line, which is the answer.
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(serde_json::from_str(text.lines().last().unwrap_or_default())?)
-}
-
-/// The network as `rivals.py` reads it.
-fn describe(graph: &Graph) -> Value {
-    let shape = |id: u8| {
-        let tensor = &graph.tensors[usize::from(id)];
-        json!([tensor.height, tensor.width, tensor.channels])
-    };
-    let layers = graph.layers.iter().map(|layer| {
-        let (kind, window) = match layer.operator {
-            Operator::Convolution { window, .. } => ("convolution", Some(window)),
-            Operator::Depthwise { window, .. } => ("depthwise", Some(window)),
-            Operator::Dense { .. } => ("dense", None),
-            Operator::Pool { .. } => ("mean", None),
-            Operator::Gate { .. } => ("gate", None),
-            Operator::Add { .. } => ("add", None),
-        };
-        let fan_in = graph.parameter_sizes(layer).map_or(0, |sizes| sizes.weights / sizes.channels);
-        json!({
-            "kind": kind,
-            "size": window.map_or(1, |window| window.size.0),
-            "stride": window.map_or(1, |window| window.stride.0),
-            "fan_in": fan_in,
-            "input": layer.input,
-            "second": layer.operator.second_input(),
-            "output": shape(layer.output),
-        })
-    });
-    json!({ "input": shape(0), "layers": layers.collect::<Vec<_>>() })
 }

@@ -6,7 +6,7 @@ use fude_runtime::graph::{self, ElementType, Layer, Parameters, PoolKind, Window
 use fude_runtime::trial::{Random, SHAPES, TrialBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, TrialsError, cycles, expected_hash, run};
+use super::{TrialsError, cycles, expected_hash, linux, run};
 use crate::device::board::Board;
 use crate::model::{Activation, Operation, Preset};
 
@@ -33,10 +33,12 @@ pub struct Count {
     pub macs: u64,
     /// The quotient of the two.
     pub per_mac: f64,
-    /// Cycles, estimated from the core's reference manual ([`cycles`]).
+    /// Cycles, estimated from the core's reference manual ([`cycles`]); of microcontrollers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_cycles: Option<u64>,
-    /// Bytes of stack, by a pattern painted over it.
-    pub stack: u32,
+    /// Bytes of stack, by a pattern painted over it; of microcontrollers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<u32>,
     /// CRC-32 of the output, the oracle's.
     pub output_hash: String,
 }
@@ -53,17 +55,38 @@ pub fn count(core: &str) -> Result<Counts, TrialsError> {
     let board = Board::find(&format!("qemu-{core}"))?;
     let (names, trials): (Vec<&str>, Vec<TrialBuilder>) = named_trials().into_iter().unzip();
     let outcomes = run(&board, board.weights, &trials)?;
-    let count = |((name, trial), outcome): ((&str, &TrialBuilder), Outcome)| {
-        let Outcome { instructions, stack, hash } = outcome;
+    let costs = outcomes.into_iter().map(|outcome| (outcome.instructions, Some(outcome.stack), outcome.hash));
+    checked(&board.name, &names, &trials, costs)
+}
+
+/// As [`count`], on a core of a Raspberry Pi.
+///
+/// # Errors
+/// As of [`count`].
+pub fn count_linux(core: &linux::Core) -> Result<Counts, TrialsError> {
+    let (names, trials): (Vec<&str>, Vec<TrialBuilder>) = named_trials().into_iter().unzip();
+    let (hashes, instructions) = linux::run(core, &trials, true)?;
+    let costs = instructions.into_iter().zip(hashes).map(|(instructions, hash)| (instructions, None, hash));
+    checked(core.cpu, &names, &trials, costs)
+}
+
+/// The counts of trials whose output is the oracle's, by their instructions, stack and hash.
+fn checked(
+    board: &str,
+    names: &[&str],
+    trials: &[TrialBuilder],
+    costs: impl Iterator<Item = (u64, Option<u32>, u32)>,
+) -> Result<Counts, TrialsError> {
+    let count = |((&name, trial), (instructions, stack, hash)): ((&&str, &TrialBuilder), _)| {
         if expected_hash(trial) != hash {
-            return Err(TrialsError::Output { board: board.name.clone(), trial: name.to_owned() });
+            return Err(TrialsError::Output { board: board.to_owned(), trial: name.to_owned() });
         }
         let macs = trial.graph().total_cost().macs;
         let per_mac = instructions as f64 / macs as f64;
         let output_hash = format!("{hash:08x}");
         Ok((name.to_owned(), Count { instructions, macs, per_mac, estimated_cycles: None, stack, output_hash }))
     };
-    names.into_iter().zip(&trials).zip(outcomes).map(count).collect()
+    names.iter().zip(trials).zip(costs).map(count).collect()
 }
 
 /// Adds the cycles that a core's manual gives for what the emulator ran; some seconds a core.

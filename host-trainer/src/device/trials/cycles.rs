@@ -18,25 +18,14 @@
 //! neighbouring loads; M7 issues two instructions at once and M55 overlaps vector loads with multiplications, so the
 //! estimate is too high there.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
 use fude_runtime::trial::TrialBuilder;
 
+use super::trace::{self, FLAGS, Pricing};
 use super::{Started, TrialsError};
 use crate::device::board::Board;
-
-/// Functions of the image that begin and end the counting.
-const BEGIN: &str = "trial_begins";
-const END: &str = "trial_ends";
-
-/// A piece of code that the emulator runs from start to end.
-struct Block {
-    cycles: u64,
-    /// The address behind its last instruction.
-    end: u64,
-}
 
 /// What a core's pipeline asks for.
 #[derive(Clone, Copy)]
@@ -55,9 +44,14 @@ impl Prices {
             _ => Self { multiply_accumulate: 1, long_product: 1, taken: 2 },
         }
     }
+}
 
-    /// Cycles of one instruction, as the emulator's disassembler writes it.
-    fn of_instruction(self, mnemonic: &str, operands: &str) -> u64 {
+impl Pricing for Prices {
+    fn of_branch_taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn of_instruction(&self, mnemonic: &str, operands: &str) -> u64 {
         let is_one_of = |names: &[&str]| names.iter().any(|name| mnemonic.starts_with(name));
         let registers = || operands.split_once('{').map_or(1, |(_, list)| list.split(',').count() as u64);
         if is_one_of(&["ldm", "stm", "push", "pop"]) {
@@ -91,57 +85,12 @@ pub fn estimate(board: &Board, trial: &TrialBuilder) -> Result<Option<u64>, Tria
         return Ok(None);
     };
     let path = log.path().display().to_string();
-    emulator.arguments.extend(["-d", "in_asm,exec,nochain", "-D", &path].map(String::from));
+    emulator.arguments.extend(["-d", FLAGS, "-D", &path].map(String::from));
     let bytes = trial.write(board.weights).map_err(|problem| TrialsError::Arrange { index: 0, problem })?;
     let mut started = Started::new(&traced, &bytes, false)?;
     started.line.read_to_string(&mut String::new()).map_err(failed)?;
     // Killed, it would leave the end of its log unwritten.
     started.emulator.wait()?;
     let log = BufReader::new(File::open(log.path()).map_err(failed)?);
-    sum(log, Prices::of(&board.core)).map_err(failed)
-}
-
-/// Cycles between the two functions, by a log of blocks: disassembled once (`IN:`) and named each time they run
-/// (`Trace`).
-fn sum(log: impl BufRead, prices: Prices) -> std::io::Result<Option<u64>> {
-    let mut blocks: HashMap<String, Block> = HashMap::new();
-    let (mut pending, mut expected): (Option<Block>, Option<u64>) = (None, None);
-    let (mut total, mut is_counting) = (None, false);
-    for line in log.lines() {
-        let line = line?;
-        if let Some(trace) = line.strip_prefix("Trace ") {
-            let mut words = trace.split_whitespace();
-            let (Some(host), Some(place)) = (words.nth(1), words.next()) else { continue };
-            let address = place.split('/').nth(1).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0);
-            if let Some(block) = pending.take() {
-                blocks.insert(host.to_owned(), block);
-            }
-            match words.next() {
-                Some(BEGIN) => (is_counting, total) = (true, Some(0)),
-                Some(END) => is_counting = false,
-                _ => {}
-            }
-            if let (true, Some(total), Some(block)) = (is_counting, total.as_mut(), blocks.get(host)) {
-                // Code that goes on elsewhere than behind the last block has branched.
-                let branched = expected.is_some_and(|expected| expected != address);
-                *total += block.cycles + if branched { prices.taken } else { 0 };
-                expected = Some(block.end);
-            }
-        } else if line.starts_with("IN:") {
-            pending = Some(Block { cycles: 0, end: 0 });
-        } else if let (Some(block), Some((address, text))) = (pending.as_mut(), line.split_once(": ")) {
-            let mut words = text.split_whitespace().skip_while(|word| is_code(word));
-            let mnemonic = words.next().unwrap_or(".");
-            let operands: String = words.collect();
-            let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap_or(0);
-            block.cycles += prices.of_instruction(mnemonic, &operands);
-            block.end = address + 2 * text.split_whitespace().take_while(|word| is_code(word)).count() as u64;
-        }
-    }
-    Ok(total)
-}
-
-/// Whether a word of a disassembled line is a halfword of code.
-fn is_code(word: &str) -> bool {
-    word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+    Ok(trace::sums(log, Prices::of(&board.core)).map_err(failed)?.pop())
 }

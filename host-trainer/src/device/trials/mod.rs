@@ -2,6 +2,9 @@
 
 pub mod benchmark;
 pub mod cycles;
+pub mod description;
+pub mod linux;
+mod trace;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -97,19 +100,31 @@ pub fn expected_hash(trial: &TrialBuilder) -> u32 {
 /// # Errors
 /// [`TrialsError`].
 pub fn differing(board: &Board, kernel: Kernel, count: u64) -> Result<Vec<u64>, TrialsError> {
+    differing_by(board.weights, kernel, count, |trials| {
+        Ok(run(board, board.weights, trials)?.iter().map(|outcome| outcome.hash).collect())
+    })
+}
+
+/// As [`differing`], on whatever `hashes` runs trials on.
+fn differing_by(
+    layout: WeightLayout,
+    kernel: Kernel,
+    count: u64,
+    hashes: impl Fn(&[TrialBuilder]) -> Result<Vec<u32>, TrialsError>,
+) -> Result<Vec<u64>, TrialsError> {
     let drawn: Vec<(TrialBuilder, u32)> = (0..count)
         .into_par_iter()
         .map(|seed| {
-            let trial = kernel.draw(seed, board.weights);
+            let trial = kernel.draw(seed, layout);
             let hash = expected_hash(&trial);
             (trial, hash)
         })
         .collect();
-    let (trials, hashes): (Vec<TrialBuilder>, Vec<u32>) = drawn.into_iter().unzip();
-    let outcomes = run(board, board.weights, &trials)?;
+    let (trials, expected): (Vec<TrialBuilder>, Vec<u32>) = drawn.into_iter().unzip();
+    let found = hashes(&trials)?;
     Ok((0..count)
-        .zip(outcomes.iter().zip(hashes))
-        .filter(|(_, (found, hash))| found.hash != *hash)
+        .zip(found.iter().zip(&expected))
+        .filter(|(_, (found, hash))| found != hash)
         .map(|(seed, _)| seed)
         .collect())
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod dotprod;
+mod elements;
 mod neon;
 
 pub use dotprod::Dotprod;

@@ -79,7 +79,12 @@ pub fn depthwise<L: Lines>(
         let column_bytes = L::SHAPE.column_bytes(channels);
         let Some(lines) = scratch.get_mut(..column_bytes * columns) else { return };
         let constants = L::constants(parameters, first, channels);
-        (0..SLOTS).for_each(|slot| L::blank(lines, slot, zero));
+        // Rows are written over; what is left and right of the input stays.
+        let inside_bytes = left * column_bytes..(left + inside) * column_bytes;
+        for slot in 0..SLOTS {
+            L::blank(lines.get_mut(..inside_bytes.start).unwrap_or_default(), slot, zero);
+            L::blank(lines.get_mut(inside_bytes.end..).unwrap_or_default(), slot, zero);
+        }
         let copy = |lines: &mut [u8], slot, source: Option<&[i8]>| match (
             source.and_then(|row| row.get(first..)),
             lines.get_mut(left * column_bytes..),

@@ -88,30 +88,42 @@ fn push(lines: &mut [u8], slot: usize, columns: usize, pixels: &[i8], channels: 
         // 0xFF stays beyond the table.
         vqaddq_u8(order, vdupq_n_u8(4 * quad as u8))
     });
-    for column in 0..columns {
-        let (mut source, mut target) =
-            (pixels.as_ptr().wrapping_add(column * pitch), lines.as_mut_ptr().wrapping_add(column * stored * 4));
-        let mut left = channels;
+    let (mut source, mut target) = (pixels.as_ptr(), lines.as_mut_ptr());
+    for _ in 0..columns {
         // SAFETY: `columns` pixels and places are there; no more than the channels are read.
         unsafe {
-            while left >= 16 {
-                let new = vreinterpretq_u8_s8(vld1q_s8(source));
-                for (quad, order) in orders.into_iter().enumerate() {
-                    let place = target.add(16 * quad);
-                    vst1q_u8(place, vqtbx1q_u8(vld1q_u8(place), new, order));
+            // Most blocks are whole.
+            if channels == 32 {
+                push_vectors::<2>(source, target, orders);
+            } else {
+                let vectors = channels / LANES;
+                for vector in 0..vectors {
+                    push_vectors::<1>(source.add(LANES * vector), target.add(4 * LANES * vector), orders);
                 }
-                (source, target, left) = (source.add(16), target.add(64), left - 16);
-            }
-            if left >= 8 {
-                let new = vcombine_u8(vreinterpret_u8_s8(vld1_s8(source)), vdup_n_u8(0));
-                for (quad, order) in orders.into_iter().enumerate().take(2) {
-                    let place = target.add(16 * quad);
-                    vst1q_u8(place, vqtbx1q_u8(vld1q_u8(place), new, order));
+                for channel in vectors * LANES..channels {
+                    target.add(4 * channel + slot % 4).write(source.add(channel).read() as u8);
                 }
-                (source, target, left) = (source.add(8), target.add(32), left - 8);
             }
-            for channel in 0..left {
-                target.add(4 * channel + slot % 4).write(source.add(channel).read() as u8);
+        }
+        (source, target) = (source.wrapping_add(pitch), target.wrapping_add(stored * 4));
+    }
+}
+
+/// Puts `N` vectors of channels into their lanes.
+///
+/// # Safety
+/// They may be read from `source`, and their lanes written to `target`.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn push_vectors<const N: usize>(source: *const i8, target: *mut u8, orders: [uint8x16_t; 4]) {
+    for vector in 0..N {
+        // SAFETY: as the caller says.
+        unsafe {
+            let new = vreinterpretq_u8_s8(vld1q_s8(source.add(LANES * vector)));
+            let target = target.add(4 * LANES * vector);
+            let old: [_; 4] = array::from_fn(|quad| vld1q_u8(target.add(LANES * quad)));
+            for (quad, (old, order)) in old.into_iter().zip(orders).enumerate() {
+                vst1q_u8(target.add(LANES * quad), vqtbx1q_u8(old, new, order));
             }
         }
     }
@@ -134,11 +146,12 @@ fn emit(
         let count = channels.saturating_sub(first).min(LANES);
         let (Some(lines), Some(outputs)) = (lines.get(4 * first..), outputs.get_mut(first..)) else { return };
         let row = Row { lines, column: 4 * stored, stride, turn, rule, pitch, count };
-        match (count.div_ceil(4), constants) {
-            (4, &[a, b, c, d]) => row.emit([a, b, c, d], outputs),
-            (3, &[a, b, c, ..]) => row.emit([a, b, c], outputs),
-            (2, &[a, b, ..]) => row.emit([a, b], outputs),
-            (1, &[a, ..]) => row.emit([a], outputs),
+        match (count, constants) {
+            (LANES, [a, b, c, d]) => row.emit::<4, false>([a, b, c, d], outputs),
+            (13.., [a, b, c, d]) => row.emit::<4, true>([a, b, c, d], outputs),
+            (9.., [a, b, c, ..]) => row.emit::<3, true>([a, b, c], outputs),
+            (5.., [a, b, ..]) => row.emit::<2, true>([a, b], outputs),
+            (1.., [a, ..]) => row.emit::<1, true>([a], outputs),
             _ => return,
         }
     }
@@ -163,16 +176,19 @@ impl Row<'_> {
     /// All channels of a pixel at once: weights and constants of 16 take 24 registers, and the pixel is one store.
     #[inline(never)]
     #[target_feature(enable = "neon,dotprod")]
-    fn emit<const Q: usize>(&self, lanes: [Lanes; Q], outputs: &mut [i8]) {
+    fn emit<const Q: usize, const PARTIAL: bool>(&self, lanes: [&Lanes; Q], outputs: &mut [i8]) {
         let requantize = Requantize::new(self.rule);
-        let lanes =
-            lanes.map(|lanes| Lanes { weights: lanes.weights.map(|weights| vqtbl1q_s8(weights, self.turn)), ..lanes });
+        let weights: [[_; 3]; Q] =
+            array::from_fn(|q| array::from_fn(|column| vqtbl1q_s8(lanes[q].weights[column], self.turn)));
+        let (bias, multipliers): ([_; Q], [_; Q]) =
+            (array::from_fn(|q| lanes[q].bias), array::from_fn(|q| lanes[q].multipliers));
+        let count = if PARTIAL { self.count } else { LANES };
         let step = self.stride * self.column;
         let reach = 2 * self.column + 16 * Q;
-        if step == 0 || self.pitch == 0 || self.lines.len() < reach || outputs.len() < self.count {
+        if step == 0 || self.pitch == 0 || self.lines.len() < reach || outputs.len() < count {
             return;
         }
-        let columns = ((self.lines.len() - reach) / step).min((outputs.len() - self.count) / self.pitch) + 1;
+        let columns = ((self.lines.len() - reach) / step).min((outputs.len() - count) / self.pitch) + 1;
         let (mut line, mut pixel) = (self.lines.as_ptr(), outputs.as_mut_ptr());
         for _ in 0..columns {
             let x: [[int8x16_t; Q]; 3] = array::from_fn(|tap| {
@@ -180,12 +196,12 @@ impl Row<'_> {
                 array::from_fn(|q| unsafe { vld1q_s8(line.add(tap * self.column + 16 * q).cast()) })
             });
             let results: [_; Q] = array::from_fn(|q| {
-                let Lanes { weights: [a, b, c], bias, multipliers } = lanes[q];
-                requantize.apply(sdot(sdot(sdot(bias, x[0][q], a), x[1][q], b), x[2][q], c), multipliers)
+                let [a, b, c] = weights[q];
+                requantize.apply(sdot(sdot(sdot(bias[q], x[0][q], a), x[1][q], b), x[2][q], c), multipliers[q])
             });
             let bytes = requantize.pack(array::from_fn(|place| results[place % Q]));
             // SAFETY: the channels of the last pixel end within the outputs.
-            unsafe { store(pixel, bytes, self.count) };
+            unsafe { store(pixel, bytes, count) };
             (line, pixel) = (line.wrapping_add(step), pixel.wrapping_add(self.pitch));
         }
     }

@@ -6,12 +6,13 @@ mod product;
 use core::arch::aarch64::*;
 use core::arch::asm;
 
+use super::elements;
 use crate::graph::{Tensor, Window};
 use crate::kernels::arch::{InstructionSet, vector};
 use crate::kernels::{Place, View};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
-use crate::quant::Requantization;
+use crate::quant::{Addition, Requantization};
 
 /// Processors with the dot product instructions.
 pub struct Dotprod;
@@ -71,6 +72,21 @@ impl InstructionSet for Dotprod {
         scratch: &mut [u8],
     ) {
         vector::convolution::<Self>(input, window, parameters, rule, output, scratch);
+    }
+
+    fn gate(data: &mut [i8], zero_point: i32, gate: View<'_>, multiplier: i32, rule: Requantization) {
+        // SAFETY: as above.
+        unsafe { elements::gate(data, zero_point, gate, multiplier, rule) }
+    }
+
+    fn add(data: &mut [i8], other: &[i8], rule: Addition) {
+        // SAFETY: as above.
+        unsafe { elements::add(data, other, rule) }
+    }
+
+    fn add_pixels(source: &[i8], pitches: (usize, usize), size: (usize, usize), sums: &mut [i32]) {
+        // SAFETY: as above.
+        unsafe { elements::add_pixels(source, pitches, size, sums) }
     }
 }
 

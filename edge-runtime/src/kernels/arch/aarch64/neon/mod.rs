@@ -8,12 +8,13 @@
 mod lines;
 mod product;
 
+use super::elements;
 use crate::graph::{Tensor, Window};
 use crate::kernels::arch::{InstructionSet, vector};
 use crate::kernels::{Place, View};
 use crate::layout::WeightLayout;
 use crate::package::LayerParameters;
-use crate::quant::Requantization;
+use crate::quant::{Addition, Requantization};
 
 /// Any AArch64 processor that the target allows.
 pub struct Neon;
@@ -63,5 +64,20 @@ impl InstructionSet for Neon {
         scratch: &mut [u8],
     ) {
         vector::convolution::<Self>(input, window, parameters, rule, output, scratch);
+    }
+
+    fn gate(data: &mut [i8], zero_point: i32, gate: View<'_>, multiplier: i32, rule: Requantization) {
+        // SAFETY: as above.
+        unsafe { elements::gate(data, zero_point, gate, multiplier, rule) }
+    }
+
+    fn add(data: &mut [i8], other: &[i8], rule: Addition) {
+        // SAFETY: as above.
+        unsafe { elements::add(data, other, rule) }
+    }
+
+    fn add_pixels(source: &[i8], pitches: (usize, usize), size: (usize, usize), sums: &mut [i32]) {
+        // SAFETY: as above.
+        unsafe { elements::add_pixels(source, pitches, size, sums) }
     }
 }

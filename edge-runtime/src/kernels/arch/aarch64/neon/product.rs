@@ -1,7 +1,7 @@
 //! Matrix products with `smull`: windows and rows of four channels.
 
 use core::arch::aarch64::*;
-use core::array;
+use core::{array, slice};
 
 use super::super::Requantize;
 use crate::kernels::{pieces, to_outputs};
@@ -29,17 +29,24 @@ fn correction(window: &[i8]) -> i32 {
     vaddvq_s32(sums).wrapping_neg()
 }
 
-/// Sums of `W` windows, one behind the other, and four channels, a lane each.
+/// Sums of `W` windows, one behind the other, and four channels, a lane each, beginning with the windows' `corrections`.
 ///
 /// # Safety
 /// `windows` points to `W · taps` bytes, `group` to the group's weights.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn products<const W: usize>(windows: *const i8, taps: usize, group: *const i8) -> [int32x4_t; W] {
-    let mut sums = [[vdupq_n_s32(0); GROUP]; W];
+unsafe fn products<const W: usize>(
+    windows: *const i8,
+    taps: usize,
+    group: *const i8,
+    corrections: [i32; W],
+) -> [int32x4_t; W] {
+    // All lanes of these are added up at the end.
+    let mut sums = corrections.map(|correction| [vsetq_lane_s32::<0>(correction, vdupq_n_s32(0)); GROUP]);
     for sixteen in 0..taps / 16 {
         // SAFETY: within the group's bytes and the windows, as `16 · (sixteen + 1) ≤ taps`.
-        let w: [_; GROUP] = array::from_fn(|row| unsafe { vld1q_s8(group.add(16 * (GROUP * sixteen + row))) });
+        let w = unsafe { vld1q_s8_x4(group.add(16 * GROUP * sixteen)) };
+        let w = [w.0, w.1, w.2, w.3];
         let x: [_; W] = array::from_fn(|window| unsafe { vld1q_s8(windows.add(window * taps + 16 * sixteen)) });
         for (sums, x) in sums.iter_mut().zip(x) {
             for (sum, w) in sums.iter_mut().zip(w) {
@@ -75,46 +82,53 @@ unsafe fn products<const W: usize>(windows: *const i8, taps: usize, group: *cons
     sums
 }
 
-/// What a tile reads and writes: four channels.
-#[derive(Clone, Copy)]
+/// What a tile of windows reads and writes: all groups of four channels.
 struct Tile<'a> {
     windows: *const i8,
     taps: usize,
-    corrections: &'a [i32; TILE],
-    group: *const i8,
-    bias: &'a [i32; GROUP],
-    multipliers: &'a [i32; GROUP],
+    weights: *const i8,
+    bias: &'a [[i32; GROUP]],
+    multipliers: &'a [[i32; GROUP]],
     outputs: *mut i8,
     /// From the outputs of one window to those of the next.
     pitch: usize,
 }
 
 impl Tile<'_> {
-    /// Computes the outputs of `W` windows and four channels.
+    /// Computes the outputs of `W` windows, at most four.
     ///
     /// # Safety
-    /// The pointers are to as much as `W` windows, at most four, and four channels have.
+    /// The pointers are to as much as `W` windows and the groups have.
     #[target_feature(enable = "neon")]
     unsafe fn compute<const W: usize>(&self, requantize: Requantize) {
-        // SAFETY: as the caller says; four words are read from as many.
-        let (sums, bias, multipliers) = unsafe {
-            let sums = products::<W>(self.windows, self.taps, self.group);
-            (sums, vld1q_s32(self.bias.as_ptr()), vld1q_s32(self.multipliers.as_ptr()))
-        };
-        let outputs: [_; W] = array::from_fn(|window| {
-            let sum = vaddq_s32(sums[window], vaddq_s32(bias, vdupq_n_s32(self.corrections[window])));
-            requantize.apply(sum, multipliers)
+        let corrections: [_; W] = array::from_fn(|window| {
+            // SAFETY: as the caller says.
+            correction(unsafe { slice::from_raw_parts(self.windows.add(window * self.taps), self.taps) })
         });
-        let bytes = vreinterpretq_s32_s8(requantize.pack(array::from_fn(|place| outputs[place % W])));
-        let pixels = [
-            vgetq_lane_s32::<0>(bytes),
-            vgetq_lane_s32::<1>(bytes),
-            vgetq_lane_s32::<2>(bytes),
-            vgetq_lane_s32::<3>(bytes),
-        ];
-        for (window, pixel) in pixels.into_iter().enumerate().take(W) {
-            // SAFETY: the outputs of four channels.
-            unsafe { self.outputs.add(window * self.pitch).cast::<i32>().write_unaligned(pixel) };
+        let mut weights = self.weights;
+        let mut pixels: [_; W] = array::from_fn(|window| self.outputs.wrapping_add(window * self.pitch));
+        for (bias, multipliers) in self.bias.iter().zip(self.multipliers) {
+            // SAFETY: as the caller says; four words are read from as many.
+            let (sums, bias, multipliers) = unsafe {
+                let sums = products::<W>(self.windows, self.taps, weights, corrections);
+                (sums, vld1q_s32(bias.as_ptr()), vld1q_s32(multipliers.as_ptr()))
+            };
+            let outputs: [_; W] = array::from_fn(|window| requantize.apply(vaddq_s32(sums[window], bias), multipliers));
+            let bytes = vreinterpretq_s32_s8(requantize.pack(array::from_fn(|place| outputs[place % W])));
+            for (window, pixel) in pixels.iter_mut().enumerate() {
+                let place = pixel.cast::<i32>();
+                // SAFETY: the outputs of four channels.
+                unsafe {
+                    match window {
+                        0 => vst1q_lane_s32::<0>(place, bytes),
+                        1 => vst1q_lane_s32::<1>(place, bytes),
+                        2 => vst1q_lane_s32::<2>(place, bytes),
+                        _ => vst1q_lane_s32::<3>(place, bytes),
+                    }
+                }
+                *pixel = pixel.wrapping_add(GROUP);
+            }
+            weights = weights.wrapping_add(GROUP * self.taps);
         }
     }
 }
@@ -144,28 +158,18 @@ pub fn windows(
     while window < count {
         // Windows that are not a tile are computed once more with those before them.
         let start = if count < TILE { window } else { window.min(count - TILE) };
-        let tile_windows = windows.get(start * taps..).unwrap_or_default();
-        let mut corrections = [0; TILE];
-        corrections
-            .iter_mut()
-            .zip(tile_windows.chunks_exact(taps))
-            .for_each(|(place, window)| *place = correction(window));
-        for (group, (bias, multipliers)) in biases.iter().zip(multiplier_fours).enumerate() {
-            let first = group * GROUP;
-            // SAFETY: `start + TILE ≤ count`, or one window; four channels from `first` on.
-            unsafe {
-                let tile = Tile {
-                    windows: tile_windows.as_ptr(),
-                    taps,
-                    corrections: &corrections,
-                    group: weights.as_ptr().add(first * taps),
-                    bias,
-                    multipliers,
-                    outputs: outputs.as_mut_ptr().add(start * channels + first),
-                    pitch: channels,
-                };
-                if count < TILE { tile.compute::<1>(requantize) } else { tile.compute::<TILE>(requantize) }
-            }
+        // SAFETY: `start + TILE ≤ count`, or one window.
+        unsafe {
+            let tile = Tile {
+                windows: windows.as_ptr().add(start * taps),
+                taps,
+                weights: weights.as_ptr(),
+                bias: biases,
+                multipliers: multiplier_fours,
+                outputs: outputs.as_mut_ptr().add(start * channels),
+                pitch: channels,
+            };
+            if count < TILE { tile.compute::<1>(requantize) } else { tile.compute::<TILE>(requantize) }
         }
         window = start + if count < TILE { 1 } else { TILE };
     }
@@ -218,8 +222,7 @@ pub fn one_window(window: &[i8], parameters: &LayerParameters<'_>, mut emit: imp
 unsafe fn sum_group(window: &[i8], group: *const i8, bias: &[i32; GROUP], correction: i32, places: &mut [i32; GROUP]) {
     // SAFETY: as the caller says; four words are read and written.
     unsafe {
-        let [sums] = products::<1>(window.as_ptr(), window.len(), group);
-        let sums = vaddq_s32(vaddq_s32(sums, vld1q_s32(bias.as_ptr())), vdupq_n_s32(correction));
-        vst1q_s32(places.as_mut_ptr(), sums);
+        let [sums] = products::<1>(window.as_ptr(), window.len(), group, [correction]);
+        vst1q_s32(places.as_mut_ptr(), vaddq_s32(sums, vld1q_s32(bias.as_ptr())));
     }
 }
