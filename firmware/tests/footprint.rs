@@ -1,24 +1,29 @@
-//! What the runtime weighs on a Cortex-M4, against `firmware/footprint.toml`.
+//! What the runtime takes on a Cortex-M4, against `firmware/footprint.toml`.
 //!
-//! `.ci/inference-images` links `src/bin/footprint.rs`, the least that an application needs, with every operator and every
-//! check; `make size` prints this table.
+//! Flash: `.ci/inference-images` links `src/bin/footprint.rs`, the least that an application needs, with every operator and
+//! every check; `make size` prints this table. Stack: what `src/bin/kernels.rs` has measured, in
+//! `docs/measured/kernels.json`.
 
 mod freshness;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use serde::Deserialize;
 
-/// The most that each part may take, in bytes.
+/// The most that may be taken, in bytes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Budget {
-    /// All sections that are in flash.
+    /// Of flash: all sections that are there.
     total: u64,
-    /// By the names of [`part_of`].
+    /// Of flash: the parts whose names begin with `framework`.
+    framework: u64,
+    /// Of stack: what the kernels take of it for any of the shapes and for the network.
+    stack: u64,
+    /// Of flash: by the names of [`part_of`].
     parts: BTreeMap<String, u64>,
 }
 
@@ -32,6 +37,7 @@ fn part_of(symbol: &str) -> &'static str {
                 "Dsp as fude_runtime::kernels::arch::InstructionSet>::depthwise",
                 "dsp::depthwise",
                 "kernels::depthwise",
+                "arch::planes",
             ],
             "kernel: depthwise",
         ),
@@ -47,22 +53,30 @@ fn part_of(symbol: &str) -> &'static str {
             &["fude_runtime::graph::check", "fude_runtime::graph::shape", "fude_runtime::layout"],
             "framework: checks of the graph",
         ),
-        (&["postcard", "serde", "heapless"], "framework: manifest"),
+        (&["package::decode", "package::manifest"], "framework: manifest"),
         (&["fude_runtime::", "_start"], "framework: package and recogniser"),
     ];
     let found = rules.iter().find(|(names, _)| names.iter().any(|name| symbol.contains(name)));
     found.map_or("language: copying, text, constants", |(_, part)| part)
 }
 
+/// A file of the repository, as a path from this package's folder.
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn budget() -> Budget {
+    toml::from_str(&fs::read_to_string(file("footprint.toml")).unwrap()).unwrap()
+}
+
 #[test]
-fn the_runtime_stays_within_its_budget() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let image = root.join("build/footprint.elf");
+fn the_runtime_stays_within_its_budget_of_flash() {
+    let image = file("build/footprint.elf");
     let remedy = ".ci/inference-images";
     let bytes = fs::read(&image).unwrap_or_else(|error| panic!("{}: {error}; run `{remedy}`", image.display()));
     freshness::assert_fresh(&image, remedy);
     let elf = object::File::parse(&*bytes).unwrap();
-    let budget: Budget = toml::from_str(&fs::read_to_string(root.join("footprint.toml")).unwrap()).unwrap();
+    let budget = budget();
 
     println!("flash of the runtime on Cortex-M4, in bytes\n");
     let mut total = 0;
@@ -83,12 +97,34 @@ fn the_runtime_stays_within_its_budget() {
     for (part, size) in &parts {
         println!("{part:<44} {size:>6} of {:>6}", most(part));
     }
+    let is_framework = |part: &str| part.starts_with("framework");
+    let framework: u64 = parts.iter().filter(|(part, _)| is_framework(part)).map(|(_, size)| size).sum();
+    println!("{:<44} {framework:>6} of {:>6}", "framework", budget.framework);
     println!("{:<44} {total:>6} of {:>6}", "all sections", budget.total);
 
     let over: Vec<&&str> = parts.iter().filter(|(part, size)| **size > most(part)).map(|(part, _)| part).collect();
     assert!(over.is_empty(), "over the budget of footprint.toml: {over:?}");
+    assert!(
+        framework <= budget.framework,
+        "{framework} bytes of framework are over the budget of {}",
+        budget.framework
+    );
     assert!(total <= budget.total, "{total} bytes are over the budget of {}", budget.total);
     for part in budget.parts.keys() {
         assert!(parts.contains_key(part.as_str()), "footprint.toml has a budget for {part:?}, which is not there");
     }
+}
+
+#[test]
+fn the_kernels_stay_within_their_budget_of_stack() {
+    #[derive(Deserialize)]
+    struct Count {
+        stack: u64,
+    }
+    let record = fs::read(file("../docs/measured/kernels.json")).unwrap();
+    let cores: BTreeMap<String, BTreeMap<String, Count>> = serde_json::from_slice(&record).unwrap();
+    let (most, shape) = cores["m4"].iter().map(|(shape, count)| (count.stack, shape)).max().unwrap();
+    let budget = budget().stack;
+    println!("{:<44} {most:>6} of {budget:>6}", format!("stack of the kernels, most in {shape:?}"));
+    assert!(most <= budget, "{shape:?} takes {most} bytes of stack, over the budget of {budget}");
 }

@@ -168,6 +168,7 @@ impl<S: PlaneSet> Planes<'_, S> {
     }
 
     /// The sum of one output.
+    #[inline(never)] // as above
     fn sum(&self, rows: &Rows<'_>, plane: usize, column: usize) -> i32 {
         let start = plane * self.columns + column * usize::from(self.window.stride.1);
         let width = usize::from(self.window.size.1);
