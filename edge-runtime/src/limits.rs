@@ -6,8 +6,12 @@
 pub const MAX_LAYERS: usize = if cfg!(feature = "small-limits") { 16 } else { 64 };
 /// Most activation tensors of a model: 72, or 18 with the feature `small-limits`.
 pub const MAX_TENSORS: usize = if cfg!(feature = "small-limits") { 18 } else { 72 };
-/// Most stages of a model, layers that run band by band: 8, or 2 with the feature `small-limits`.
-pub const MAX_STAGES: usize = if cfg!(feature = "small-limits") { 2 } else { 8 };
+/// Most stages of a model, layers that run band by band: 8, or 2 with the feature `small-limits`; none without `bands`.
+pub const MAX_STAGES: usize = match (cfg!(feature = "bands"), cfg!(feature = "small-limits")) {
+    (false, _) => 0,
+    (true, true) => 2,
+    (true, false) => 8,
+};
 /// Most layers of a stage.
 pub const MAX_STAGE_LAYERS: usize = 8;
 /// Most answers of one recognition.

@@ -53,25 +53,37 @@ pub fn check(
     weight_bytes: usize,
     arena_bytes: usize,
 ) -> Result<(), (Option<usize>, LayerError)> {
+    let mut layer = None;
+    check_all(graph, layout, (weight_bytes, arena_bytes), &mut layer).map_err(|problem| (layer, problem))
+}
+
+/// As [`check`]; `at` is the layer that is looked at.
+fn check_all(
+    graph: &Graph,
+    layout: WeightLayout,
+    (weight_bytes, arena_bytes): (usize, usize),
+    at: &mut Option<usize>,
+) -> Result<(), LayerError> {
     let (Some(input), Some(last)) = (graph.input(), graph.layers.len().checked_sub(1)) else {
-        return Err((None, LayerError::Empty));
+        return Err(LayerError::Empty);
     };
     // Beyond this, places in 32 bits could wrap around.
     if arena_bytes > MAX_ARENA {
-        return Err((None, LayerError::Arena));
+        return Err(LayerError::Arena);
     }
     for (id, tensor) in graph.tensors.iter().enumerate() {
-        check_tensor(tensor).map_err(|error| (None, error))?;
+        check_tensor(tensor)?;
         let is_inside = |place: Range<usize>| tensor.offset as usize <= arena_bytes && place.end <= arena_bytes;
         if !graph.place(id as TensorId).is_some_and(is_inside) {
-            return Err((None, LayerError::Arena));
+            return Err(LayerError::Arena);
         }
     }
-    same(input.channels, 1).map_err(|error| (None, error))?;
+    same(input.channels, 1)?;
     for (index, layer) in graph.layers.iter().enumerate() {
-        check_layer(graph, layer, index == last, weight_bytes).map_err(|error| (Some(index), error))?;
+        *at = Some(index);
+        check_layer(graph, layer, index == last, weight_bytes)?;
     }
-    check_schedule(graph, layout, arena_bytes).map_err(|(layer, error)| (Some(layer), error))
+    check_schedule(graph, layout, arena_bytes, at)
 }
 
 fn check_tensor(tensor: &Tensor) -> Result<(), LayerError> {

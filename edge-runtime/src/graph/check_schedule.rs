@@ -7,40 +7,37 @@ use super::{Graph, LayerError, Operator, Stage, TensorId, is_global_mean};
 use crate::layout::WeightLayout;
 use crate::limits::MAX_TENSORS;
 
-/// Follows the layers of a graph, whose shapes have been checked, through the arena. On error names the layer.
+/// Follows the layers of a graph, whose shapes have been checked, through the arena. `at` is the layer that is looked at.
 pub(super) fn check_schedule(
     graph: &Graph,
     layout: WeightLayout,
     arena_bytes: usize,
-) -> Result<(), (usize, LayerError)> {
+    at: &mut Option<usize>,
+) -> Result<(), LayerError> {
     let mut follower = Follower { graph, layout, valid: [false; MAX_TENSORS] };
     follower.valid[0] = true;
-    let (mut index, mut stages) = (0, graph.stages.iter());
+    let (mut index, mut stages) = (0, graph.stages().iter());
     let mut next = stages.next();
     while index < graph.layers.len() {
-        let layers = match next {
-            Some(stage) if usize::from(stage.first) <= index => {
-                let survey = check_stage(graph, stage).ok_or((index, LayerError::Stage))?;
-                for layer in stage.layers() {
-                    check_places(graph, layer, layout, arena_bytes).map_err(|error| (layer, error))?;
-                }
-                follower.run_stage(stage, &survey)?;
-                next = stages.next();
-                stage.layers()
+        *at = Some(index);
+        if let Some(stage) = next.filter(|stage| usize::from(stage.first) <= index) {
+            let survey = check_stage(graph, stage).filter(|_| usize::from(stage.first) == index);
+            let survey = survey.ok_or(LayerError::Stage)?;
+            for layer in stage.layers() {
+                *at = Some(layer);
+                check_places(graph, layer, layout, arena_bytes)?;
             }
-            _ => {
-                check_places(graph, index, layout, arena_bytes).map_err(|error| (index, error))?;
-                follower.run(index, None).map_err(|error| (index, error))?;
-                index..index + 1
-            }
-        };
-        if layers.start != index {
-            return Err((index, LayerError::Stage));
+            follower.run_stage(stage, &survey, at)?;
+            (index, next) = (stage.layers().end, stages.next());
+        } else {
+            check_places(graph, index, layout, arena_bytes)?;
+            follower.run(index, None)?;
+            index += 1;
         }
-        index = layers.end;
     }
+    *at = Some(index);
     // One that begins behind the last layer.
-    if next.is_some() { Err((index, LayerError::Stage)) } else { Ok(()) }
+    if next.is_some() { Err(LayerError::Stage) } else { Ok(()) }
 }
 
 /// What a stage needs; `None` where its layers cannot run band by band or its buffers are too small.
@@ -139,7 +136,7 @@ impl Follower<'_> {
     }
 
     /// Runs the layers of a stage twice, for its first band and for any other: what the first leaves must be there still.
-    fn run_stage(&mut self, stage: &Stage, survey: &Survey) -> Result<(), (usize, LayerError)> {
+    fn run_stage(&mut self, stage: &Stage, survey: &Survey, at: &mut Option<usize>) -> Result<(), LayerError> {
         let range = stage.layers();
         let layers = self.graph.layers.get(range.clone()).unwrap_or_default();
         for layer in layers {
@@ -151,13 +148,14 @@ impl Follower<'_> {
         let spared = survey.written_over.filter(|&id| self.graph.place(id) == last);
         for band in 0..2 {
             for (index, layer) in range.clone().zip(layers) {
+                *at = Some(index);
                 let nth = index - range.start;
                 // Another band is appended to what is there.
                 let stays = nth == stage.buffers.len() || survey.stays.get(nth) == Some(&true);
                 if band > 0 && stays && !self.is_valid(layer.output) {
-                    return Err((index, LayerError::Order));
+                    return Err(LayerError::Order);
                 }
-                self.run(index, spared.filter(|_| band == 0)).map_err(|error| (index, error))?;
+                self.run(index, spared.filter(|_| band == 0))?;
             }
         }
         Ok(())

@@ -131,16 +131,21 @@ impl Graph {
     /// Bytes of the arena that the tensor takes: all of it, or its buffer inside a stage.
     pub fn place(&self, id: TensorId) -> Option<Range<usize>> {
         let tensor = self.tensor(id)?;
-        let rows = self.stages.iter().find_map(|stage| {
+        let rows = self.stages().iter().find_map(|stage| {
             let inner = self.layers.get(stage.layers())?.iter().zip(&stage.buffers);
             inner.filter(|(layer, _)| layer.output == id).map(|(_, &rows)| rows).next()
         });
         Some(Tensor { height: rows.unwrap_or(tensor.height), ..*tensor }.range())
     }
 
+    /// Layers that run band by band. A build without the feature `bands` has none, which the compiler sees here.
+    pub fn stages(&self) -> &[Stage] {
+        if cfg!(feature = "bands") { &self.stages } else { &[] }
+    }
+
     /// The stage that the layer at `index` belongs to.
     pub fn stage_of(&self, index: usize) -> Option<&Stage> {
-        self.stages.iter().find(|stage| stage.layers().contains(&index))
+        self.stages().iter().find(|stage| stage.layers().contains(&index))
     }
 
     /// Whether the result of the layer at `index` may take the place of its first input: elementwise operators, and a
@@ -179,7 +184,7 @@ impl Graph {
     pub fn arena_bytes(&self, layout: WeightLayout) -> usize {
         let tensors = (0..self.tensors.len()).filter_map(|id| self.place(id as TensorId));
         let scratch = (0..self.layers.len()).map(|index| self.scratch_range(index, layout));
-        let sums = self.stages.iter().filter_map(|stage| self.sums(stage));
+        let sums = self.stages().iter().filter_map(|stage| self.sums(stage));
         tensors.chain(scratch).chain(sums).map(|range| range.end).max().unwrap_or(0)
     }
 

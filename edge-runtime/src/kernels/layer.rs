@@ -36,6 +36,7 @@ struct BandOfMean {
 
 impl Step {
     /// The layer at `index`, whole.
+    #[inline(never)]
     pub(crate) fn whole(graph: &Graph, index: usize, layout: WeightLayout) -> Option<Self> {
         let layer = graph.layers.get(index)?;
         let (input, output) = (*graph.tensor(layer.input)?, *graph.tensor(layer.output)?);

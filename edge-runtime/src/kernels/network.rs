@@ -27,7 +27,7 @@ pub(crate) fn run<'w>(
     };
     let mut index = 0;
     while index < graph.layers.len() {
-        let stage = graph.stages.iter().find(|stage| stage.layers().start == index);
+        let stage = graph.stages().iter().find(|stage| stage.layers().start == index);
         let done = match stage {
             None => compute(index, Step::whole(graph, index, layout), arena),
             Some(stage) => walk(graph, stage, &mut |action| match action {

@@ -6,6 +6,7 @@ use heapless::{String, Vec};
 
 use super::{Fit, PackageError, Preprocessing};
 use crate::graph::{ElementType, Graph, Layer, Operator, Parameters, PoolKind, Stage, Tensor, Window};
+use crate::limits::MAX_STAGES;
 
 /// Goes through the bytes. What does not decode is noticed at the end ([`Self::finish`]): from there on everything reads
 /// as zero, so that not every number needs a branch.
@@ -44,7 +45,7 @@ impl<'a> Decoder<'a> {
     pub fn schedule(&mut self, graph: &mut Graph) -> Result<(), PackageError> {
         graph.scratch.clear();
         self.list(&mut graph.scratch, Self::u32)?;
-        let length = self.length(graph.stages.capacity())?;
+        let length = self.length(MAX_STAGES)?;
         for _ in 0..length {
             let mut stage = Stage { first: self.u8(), rows: self.u16(), sums: self.u32(), buffers: Vec::new() };
             self.list(&mut stage.buffers, Self::u16)?;
@@ -214,7 +215,7 @@ mod tests {
     use std::vec::Vec as StdVec;
 
     use super::*;
-    use crate::limits::{MAX_LABEL, MAX_LAYERS, MAX_NAME, MAX_STAGE_LAYERS, MAX_STAGES, MAX_TENSORS};
+    use crate::limits::{MAX_LABEL, MAX_LAYERS, MAX_NAME, MAX_STAGE_LAYERS, MAX_TENSORS};
     use crate::package::Manifest;
 
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), PackageError> {

@@ -75,9 +75,9 @@ impl<'a> Package<'a> {
         let body = header.checked_body(bytes)?;
         let sections = Sections::read(&header, body)?;
         let mut manifest = Manifest::empty();
-        manifest.decode(sections.manifest, sections.schedule)?;
+        manifest.decode(sections.get(SectionKind::Manifest), sections.get(SectionKind::Schedule))?;
         let graph = &manifest.graph;
-        graph::check(graph, header.layout, sections.weights.len(), header.arena_bytes as usize)
+        graph::check(graph, header.layout, sections.get(SectionKind::Weights).len(), header.arena_bytes as usize)
             .map_err(|(layer, problem)| PackageError::Graph { layer: layer.map(|index| index as u16), problem })?;
         let (Some(&input), Some(&output)) = (graph.input(), graph.output()) else { return Err(PackageError::Manifest) };
         sections.check_against(&manifest, &input, &output)?;
@@ -152,8 +152,8 @@ impl<'a> Package<'a> {
     /// CRC-32 of manifest and weights, the identity of the model whatever was measured of it since.
     pub fn model_id(&self) -> u32 {
         let mut digest = CRC32;
-        digest.update(self.sections.manifest);
-        digest.update(self.sections.weights);
+        digest.update(self.sections.get(SectionKind::Manifest));
+        digest.update(self.sections.get(SectionKind::Weights));
         digest.finalize()
     }
 }

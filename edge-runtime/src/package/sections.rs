@@ -25,6 +25,17 @@ pub enum SectionKind {
     Schedule = 6,
 }
 
+impl SectionKind {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Manifest, Self::Weights, Self::Labels, Self::Golden, Self::LabelBitmaps, Self::Schedule];
+
+    /// Whether no package is without.
+    const fn is_required(self) -> bool {
+        matches!(self, Self::Manifest | Self::Weights | Self::Labels)
+    }
+}
+
 /// Bytes of one entry of the section table: kind, offset, length.
 pub(super) const ENTRY_BYTES: usize = 12;
 
@@ -66,16 +77,9 @@ pub struct GoldenVector<'a> {
     pub output: &'a [u8],
 }
 
-/// The sections that this version knows, found and measured.
+/// The sections that this version knows, in the order of their kinds; those that may be missing are empty then.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sections<'a> {
-    pub manifest: &'a [u8],
-    pub weights: &'a [u8],
-    labels: &'a [u8],
-    golden: &'a [u8],
-    label_bitmaps: &'a [u8],
-    pub schedule: &'a [u8],
-}
+pub(super) struct Sections<'a>([&'a [u8]; SectionKind::ALL.len()]);
 
 impl<'a> Sections<'a> {
     /// Finds the sections in `body`, the package without its checksum.
@@ -83,29 +87,24 @@ impl<'a> Sections<'a> {
     pub fn read(header: &Header, body: &'a [u8]) -> Result<Self, PackageError> {
         let table_bytes = usize::from(header.sections) * ENTRY_BYTES;
         let table = body.get(field::END..field::END + table_bytes).ok_or(PackageError::Header)?;
-        let find = |kind, missing| find(table, body, kind, missing).ok_or(PackageError::Section { kind });
-        Ok(Self {
-            manifest: find(SectionKind::Manifest, None)?,
-            weights: find(SectionKind::Weights, None)?,
-            labels: find(SectionKind::Labels, None)?,
-            golden: find(SectionKind::Golden, Some(&[]))?,
-            label_bitmaps: find(SectionKind::LabelBitmaps, Some(&[]))?,
-            schedule: find(SectionKind::Schedule, Some(&[]))?,
-        })
+        let mut sections: [&[u8]; _] = [&[]; SectionKind::ALL.len()];
+        for (section, kind) in sections.iter_mut().zip(SectionKind::ALL) {
+            let missing: Option<&[u8]> = if kind.is_required() { None } else { Some(&[]) };
+            *section = find(table, body, kind, missing).ok_or(PackageError::Section { kind })?;
+        }
+        Ok(Self(sections))
     }
 
-    /// The sections that are not empty, in the order of their kinds.
+    /// The section of `kind`.
+    pub fn get(&self, kind: SectionKind) -> &'a [u8] {
+        self.0.get(kind as usize - 1).copied().unwrap_or_default()
+    }
+
+    /// The sections that are required or not empty, in the order of their kinds.
     #[cfg(feature = "std")]
     pub fn present(&self) -> impl Iterator<Item = (SectionKind, &'a [u8])> {
-        let Self { manifest, weights, labels, golden, label_bitmaps, schedule } = *self;
-        let required =
-            [(SectionKind::Manifest, manifest), (SectionKind::Weights, weights), (SectionKind::Labels, labels)];
-        let optional = [
-            (SectionKind::Golden, golden),
-            (SectionKind::LabelBitmaps, label_bitmaps),
-            (SectionKind::Schedule, schedule),
-        ];
-        required.into_iter().chain(optional.into_iter().filter(|(_, section)| !section.is_empty()))
+        let all = SectionKind::ALL.into_iter().zip(self.0);
+        all.filter(|(kind, section)| kind.is_required() || !section.is_empty())
     }
 
     /// Checks the sections' lengths and contents against the manifest, whose graph has been checked.
@@ -113,7 +112,7 @@ impl<'a> Sections<'a> {
     pub fn check_against(&self, manifest: &Manifest, input: &Tensor, output: &Tensor) -> Result<(), PackageError> {
         let graph = &manifest.graph;
         let classes = output.elements();
-        if self.labels.len() != classes * usize::from(manifest.label_bytes) {
+        if self.get(SectionKind::Labels).len() != classes * usize::from(manifest.label_bytes) {
             return Err(PackageError::Section { kind: SectionKind::Labels });
         }
         for class in 0..classes {
@@ -122,10 +121,12 @@ impl<'a> Sections<'a> {
                 return Err(PackageError::Label { class: class as u16 });
             }
         }
-        if !self.golden.len().is_multiple_of(input.bytes() + output.bytes()) {
+        if !self.get(SectionKind::Golden).len().is_multiple_of(input.bytes() + output.bytes()) {
             return Err(PackageError::Section { kind: SectionKind::Golden });
         }
-        if !self.label_bitmaps.is_empty() && LabelBitmaps::read(self.label_bitmaps, classes).is_none() {
+        if !self.get(SectionKind::LabelBitmaps).is_empty()
+            && LabelBitmaps::read(self.get(SectionKind::LabelBitmaps), classes).is_none()
+        {
             return Err(PackageError::Section { kind: SectionKind::LabelBitmaps });
         }
         for index in 0..graph.layers.len() {
@@ -140,7 +141,11 @@ impl<'a> Sections<'a> {
 
     /// Parameters of the layer at `index`; empty for layers without any.
     pub fn parameters(&self, graph: &Graph, index: usize) -> LayerParameters<'a> {
-        graph.layers.get(index).and_then(|layer| LayerParameters::read(self.weights, graph, layer)).unwrap_or_default()
+        graph
+            .layers
+            .get(index)
+            .and_then(|layer| LayerParameters::read(self.get(SectionKind::Weights), graph, layer))
+            .unwrap_or_default()
     }
 
     /// The label of `class`, without its padding; empty for an unknown class.
@@ -152,18 +157,18 @@ impl<'a> Sections<'a> {
 
     fn label_bytes(&self, class: usize, label_bytes: u8) -> Option<&'a [u8]> {
         let length = usize::from(label_bytes);
-        self.labels.get(class.checked_mul(length)?..)?.get(..length)
+        self.get(SectionKind::Labels).get(class.checked_mul(length)?..)?.get(..length)
     }
 
     /// The picture of the label of `class`, one of `classes`; `None` where there is none.
     pub fn label_bitmap(&self, class: usize, classes: usize) -> Option<LabelBitmap<'a>> {
-        LabelBitmaps::of_checked(self.label_bitmaps, classes)?.get(class)
+        LabelBitmaps::of_checked(self.get(SectionKind::LabelBitmaps), classes)?.get(class)
     }
 
     /// The golden vectors.
     pub fn golden(&self, input_bytes: usize, output_bytes: usize) -> impl Iterator<Item = GoldenVector<'a>> + use<'a> {
         // No tensor is empty, so neither is a record.
-        self.golden.chunks_exact((input_bytes + output_bytes).max(1)).filter_map(move |record| {
+        self.get(SectionKind::Golden).chunks_exact((input_bytes + output_bytes).max(1)).filter_map(move |record| {
             let (input, output) = record.split_at_checked(input_bytes)?;
             Some(GoldenVector { input, output })
         })

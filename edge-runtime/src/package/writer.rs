@@ -172,8 +172,9 @@ fn repack_planned(
     let aligned = AlignedBytes::copy_of(package);
     let package = Package::for_any_target(aligned.as_slice())?;
     let mut manifest = package.manifest().clone();
-    let weights = rearrange(package.sections.weights, &manifest.graph, package.header().layout, layout)
-        .map_err(|(layer, problem)| RepackError::Arrange { layer, problem })?;
+    let weights =
+        rearrange(package.sections.get(SectionKind::Weights), &manifest.graph, package.header().layout, layout)
+            .map_err(|(layer, problem)| RepackError::Arrange { layer, problem })?;
     plan(&mut manifest.graph)?;
     let arena_bytes = manifest.graph.arena_bytes(layout) as u32;
     let (manifest, schedule) = manifest.encode(layout)?;

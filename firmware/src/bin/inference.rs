@@ -62,7 +62,7 @@ fn _start(call: &mut Call<'_>) {
         black_box((graph.tensor(layer.input), graph.parameter_sizes(layer), graph.scratch_bytes(layer, layout)));
         black_box((graph.cost(layer), layer.operator.name()));
     }
-    black_box((graph.total_cost(), graph.arena_bytes()));
+    black_box((graph.total_cost(), graph.arena_bytes(layout)));
     black_box(package.clone());
 
     let (width, height, pixels) = call.image;
