@@ -95,7 +95,8 @@ fn convolution(model: &mut TypedModel, name: &str, input: OutletId, layer: &Laye
     let inputs = if is_depthwise { outputs } else { layer.fan_in / (size * size) };
     let group = if is_depthwise { outputs } else { 1 };
     let spread = (layer.fan_in as f32).powf(-0.5);
-    let weights = model.add_const(format!("{name}.weights"), values(&[outputs, inputs / group, size, size], spread)?)?;
+    let weights =
+        model.add_const(format!("{name}.weights"), values(&[outputs, inputs / group, size, size], spread)?)?;
     let bias = model.add_const(format!("{name}.bias"), values(&[outputs], 0.1)?)?;
     let padding: TVec<usize> = tvec![size / 2; 2];
     let pool = PoolSpec {
