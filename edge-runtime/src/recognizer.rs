@@ -95,6 +95,7 @@ impl<'a> Recognizer<'a> {
     ///
     /// # Errors
     /// As [`Self::recognize`].
+    #[inline(never)] // once in every image
     pub fn recognize_observed(
         &mut self,
         image: &Image<'_>,

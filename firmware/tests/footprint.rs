@@ -56,7 +56,8 @@ fn part_of(symbol: &str) -> &'static str {
             "framework: checks of the graph",
         ),
         (&["package::decode", "package::manifest"], "framework: manifest"),
-        (&["fude_runtime::", "_start"], "framework: package and recogniser"),
+        (&["fude_runtime::"], "framework: package and recogniser"),
+        (&["_start"], "application: what calls it"),
     ];
     let found = rules.iter().find(|(names, _)| names.iter().any(|name| symbol.contains(name)));
     found.map_or("language: copying, text, constants", |(_, part)| part)

@@ -123,22 +123,18 @@ fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize)
         same((output.height, output.width), (1, 1))?;
     }
 
+    if let Some(window) = layer.operator.window() {
+        same(window.output_size(input.height, input.width), Some((output.height, output.width)))?;
+    }
     match layer.operator {
-        Operator::Convolution { window, .. } => {
-            check_window(window.output_size(input.height, input.width), output)?;
-            check_fan_in(window.area() * usize::from(input.channels))?;
-        }
-        Operator::Depthwise { window, .. } => {
-            check_window(window.output_size(input.height, input.width), output)?;
-            same(input.channels, output.channels)?;
-        }
+        Operator::Convolution { window, .. } => check_fan_in(window.area() * usize::from(input.channels))?,
+        Operator::Depthwise { .. } => same(input.channels, output.channels)?,
         Operator::Dense { .. } => {
             same((output.height, output.width), (1, 1))?;
             check_fan_in(input.elements())?;
         }
         Operator::Pool { window, kind } => {
             same((window.pad_rows, window.pad_columns), ((0, 0), (0, 0)))?;
-            check_window(window.output_size(input.height, input.width), output)?;
             same(input.channels, output.channels)?;
             match kind {
                 PoolKind::Max if input.zero_point != output.zero_point => return Err(LayerError::ZeroPoint),
@@ -185,11 +181,6 @@ fn check_layer(graph: &Graph, layer: &Layer, is_last: bool, weight_bytes: usize)
 
 fn same<T: PartialEq>(a: T, b: T) -> Result<(), LayerError> {
     if a == b { Ok(()) } else { Err(LayerError::Shape) }
-}
-
-#[inline(never)]
-fn check_window(expected: Option<(u16, u16)>, output: &Tensor) -> Result<(), LayerError> {
-    same(expected, Some((output.height, output.width)))
 }
 
 fn check_fan_in(fan_in: usize) -> Result<(), LayerError> {

@@ -201,6 +201,16 @@ impl Operator {
         }
     }
 
+    /// The window, of the operators that have one.
+    pub const fn window(&self) -> Option<Window> {
+        match *self {
+            Self::Convolution { window, .. } | Self::Depthwise { window, .. } | Self::Pool { window, .. } => {
+                Some(window)
+            }
+            _ => None,
+        }
+    }
+
     /// Bias, multipliers and weights, of the operators that have them.
     pub const fn parameters(&self) -> Option<&Parameters> {
         match self {

@@ -76,16 +76,12 @@ struct Rows {
 impl Rows {
     fn of(layer: &Layer, input: &Tensor, output: &Tensor) -> Self {
         let (input_rows, mut output_rows) = (input.height.into(), output.height.into());
-        let (size, stride, padding) = match layer.operator {
-            _ if is_global_mean(layer, input) => {
-                output_rows = input_rows;
-                (1, 1, 0)
-            }
-            Operator::Convolution { window, .. }
-            | Operator::Depthwise { window, .. }
-            | Operator::Pool { window, .. } => (window.size.0, window.stride.0, window.pad_rows.0),
-            _ => (1, 1, 0),
-        };
+        let mut window = layer.operator.window();
+        if is_global_mean(layer, input) {
+            (window, output_rows) = (None, input_rows);
+        }
+        let (size, stride, padding) =
+            window.map_or((1, 1, 0), |window| (window.size.0, window.stride.0, window.pad_rows.0));
         let (size, stride) = (size.into(), usize::from(stride).max(1));
         Self { size, stride, padding: padding.into(), input: input_rows, output: output_rows }
     }

@@ -34,7 +34,8 @@ impl<'a> Decoder<'a> {
         self.list(&mut graph.tensors, Self::tensor)?;
         self.list(&mut graph.layers, Self::layer)?;
         let (start, _length) = (self.u32(), self.u32());
-        graph.scratch.extend(graph.layers.iter().map(|_| start));
+        // Never too long: there is room for as many layers.
+        let _ = graph.scratch.resize(graph.layers.len(), start);
         Ok(())
     }
 
@@ -153,6 +154,7 @@ impl<'a> Decoder<'a> {
         self.take(1).first().copied().unwrap_or(0)
     }
 
+    #[inline(never)]
     fn u16(&mut self) -> u16 {
         self.varint(u16::MAX.into()) as u16
     }
@@ -162,10 +164,12 @@ impl<'a> Decoder<'a> {
         self.varint(u32::MAX)
     }
 
+    #[inline(never)]
     fn i16(&mut self) -> i16 {
         self.zigzag(u16::MAX.into()) as i16
     }
 
+    #[inline(never)]
     fn i32(&mut self) -> i32 {
         self.zigzag(u32::MAX)
     }

@@ -149,6 +149,7 @@ impl<'a> Sections<'a> {
     }
 
     /// The label of `class`, without its padding; empty for an unknown class.
+    #[inline(never)]
     pub fn label(&self, class: usize, label_bytes: u8) -> &'a str {
         let padded = self.label_bytes(class, label_bytes).unwrap_or_default();
         let length = padded.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
