@@ -24,6 +24,10 @@ impl Board for Selected {
     type Serial = Uart;
     type Counter = TimerCounter;
     type Display = NoDisplay;
+
+    fn stack_used() -> Option<u32> {
+        Some(crate::stack::used())
+    }
 }
 
 impl BareMetal for Selected {

@@ -8,7 +8,7 @@
 //! | `memory.x` | the same memory regions for the linker; none under an operating system | `firmware/build.rs` |
 //! | `board.rs` | start-up and drivers behind [`Board`] | the firmware, under the board's feature |
 //!
-//! What boards share is a file each: [`display`], and for Cortex-M `memory.rs`, the drivers `systick.rs` and
+//! What boards share is a file each: [`display`], and for Cortex-M `memory.rs`, `stack.rs`, the drivers `systick.rs` and
 //! `cmsdk_uart.rs`, and `mps.rs`, which makes a board of Arm's MPS designs in one call.
 //!
 //! The crate has two readers, and neither pays for the other:
@@ -40,6 +40,8 @@ pub mod display;
 mod memory;
 #[cfg(feature = "mps")]
 mod mps;
+#[cfg(feature = "cortex-m")]
+mod stack;
 #[cfg(feature = "mps")]
 mod systick;
 
@@ -126,6 +128,12 @@ pub trait Board {
 
     /// What answers are shown on; [`display::NoDisplay`] on a board without.
     type Display: Display + 'static;
+
+    /// The most bytes of stack that have been in use since the start; `None` where nobody looks, as under an operating
+    /// system.
+    fn stack_used() -> Option<u32> {
+        None
+    }
 }
 
 /// A board without an operating system, which the firmware itself starts and ends.

@@ -37,6 +37,10 @@ macro_rules! mps_board {
             type Serial = $uart0;
             type Counter = $systick;
             type Display = DisplayMemory;
+
+            fn stack_used() -> Option<u32> {
+                Some($crate::stack::used())
+            }
         }
 
         impl $crate::BareMetal for Selected {

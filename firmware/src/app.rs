@@ -124,7 +124,8 @@ pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize
     };
     let max_pixels = B::MAX_PIXELS as u32;
     let pixels = memory.pixels.as_mut_slice();
-    let mut application = Application { board: B::NAME, max_pixels, recognizer, counter, display, pixels };
+    let stack_used = B::stack_used;
+    let mut application = Application { board: B::NAME, max_pixels, recognizer, counter, display, pixels, stack_used };
     match application.self_test() {
         Ok(vectors) => info!("self-test: {} golden vectors as on the host", vectors),
         Err(refusal) => {
@@ -158,6 +159,7 @@ struct Application<'a, C, D: 'static> {
     /// Where the input glyph is made again for the display (the recogniser's own is overwritten by later layers), and
     /// where a part of the display's picture is put for the host.
     pixels: &'a mut [u8],
+    stack_used: fn() -> Option<u32>,
 }
 
 impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
@@ -189,7 +191,13 @@ impl<C: Counter, D: Display> Handler for Application<'_, C, D> {
         }
         let Answer { best, layers, cost } = answer;
         let top = best.into_iter().map(|answer| Candidate { class: answer.class, score: answer.score });
-        Ok(Recognition { top: top.collect(), output: self.recognizer.logits(), layers, ticks: cost.ticks })
+        Ok(Recognition {
+            top: top.collect(),
+            output: self.recognizer.logits(),
+            layers,
+            ticks: cost.ticks,
+            stack_bytes: (self.stack_used)(),
+        })
     }
 
     fn screen(&mut self, first: u32) -> Result<ScreenPart<'_>, Refusal> {
@@ -259,7 +267,15 @@ mod tests {
         let mut arena = std::vec![0; package.arena_bytes()];
         let recognizer = Recognizer::new(package, &mut arena).unwrap();
         let pixels = &mut [0; PIXELS];
-        check(Application { board: "mock", max_pixels: 64, recognizer, counter: Stopped, display, pixels });
+        check(Application {
+            board: "mock",
+            max_pixels: 64,
+            recognizer,
+            counter: Stopped,
+            display,
+            pixels,
+            stack_used: || None,
+        });
     }
 
     #[test]

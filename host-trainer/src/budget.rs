@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fude_runtime::package::Package;
 use serde::Serialize;
 
-use crate::device::board::Board;
+use crate::device::board::{Board, Budget};
 use crate::device::firmware::{Firmware, FirmwareError};
 use crate::memory::MemoryPlan;
 use crate::numbers::grouped;
@@ -51,7 +51,13 @@ pub enum BudgetError {
     /// The budget is of flash, and there is no image to add.
     #[error(transparent)]
     Firmware(#[from] FirmwareError),
-    /// The budget is of instructions, and they cannot be counted.
+    /// The budget is of stack, and the board does not measure it.
+    #[error("the board {board:?} does not measure its stack: leave `budget.stack` out of its board.toml")]
+    NoStack {
+        /// The board.
+        board: String,
+    },
+    /// The budget is of what a run shows, and there can be none.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -70,27 +76,29 @@ fn breaches(broken: &[Limit]) -> String {
     broken.iter().map(breach).collect::<Vec<_>>().join("; and ")
 }
 
-/// Holds a package, laid out for `board`, against the board's memory and budget. Instructions are counted only where the
-/// budget limits them. `firmware` is as in [`Firmware::find`].
+/// Holds a package, laid out for `board`, against the board's memory and budget. The board runs only where
+/// the budget limits stack or instructions. `firmware` is as in [`Firmware::find`].
 ///
 /// # Errors
 /// [`BudgetError::Broken`] where the package takes too much, and where that cannot be found out.
 pub fn check(board: &Board, firmware: Option<&Path>, file: &PackageFile) -> Result<Vec<Limit>, BudgetError> {
     let mut limits = static_limits(board, firmware, file)?;
     refuse_broken(board, file, &limits)?;
-    if let Some(most) = board.budget.instructions {
-        let profile = on_board(board, firmware, file, &golden_glyph(file)?)?;
-        let layers = profile.layers.iter().map(|layer| (layer.operator, layer.cost));
-        let heaviest = heaviest(layers);
-        limits.push(Limit {
-            what: "instructions a glyph",
-            taken: profile.cost,
-            most,
-            key: "budget.instructions",
-            heaviest,
-        });
-        refuse_broken(board, file, &limits)?;
+    let Budget { stack, instructions, .. } = board.budget;
+    if stack.is_none() && instructions.is_none() {
+        return Ok(limits);
     }
+    let profile = on_board(board, firmware, file, &golden_glyph(file)?)?;
+    if let Some(most) = stack {
+        let taken = profile.stack_bytes.ok_or_else(|| BudgetError::NoStack { board: board.name.clone() })?.into();
+        limits.push(Limit { what: "bytes of stack", taken, most, key: "budget.stack", heaviest: Vec::new() });
+    }
+    if let Some(most) = instructions {
+        let heaviest = heaviest(profile.layers.iter().map(|layer| (layer.operator, layer.cost)));
+        let (what, key) = ("instructions a glyph", "budget.instructions");
+        limits.push(Limit { what, taken: profile.cost, most, key, heaviest });
+    }
+    refuse_broken(board, file, &limits)?;
     Ok(limits)
 }
 

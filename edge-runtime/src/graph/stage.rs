@@ -82,7 +82,7 @@ impl Rows {
         }
         let (size, stride, padding) =
             window.map_or((1, 1, 0), |window| (window.size.0, window.stride.0, window.pad_rows.0));
-        let (size, stride) = (size.into(), usize::from(stride).max(1));
+        let (size, stride) = (size.into(), stride.into());
         Self { size, stride, padding: padding.into(), input: input_rows, output: output_rows }
     }
 
@@ -92,7 +92,7 @@ impl Rows {
             return self.output;
         }
         let room = (available + self.padding).checked_sub(self.size);
-        room.map_or(0, |room| room / self.stride + 1).min(self.output)
+        room.map_or(0, |room| room / self.stride.max(1) + 1).min(self.output)
     }
 
     /// The first row of input that the output reads from `row` on.

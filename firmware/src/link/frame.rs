@@ -6,7 +6,7 @@ use postcard::ser_flavors::{Cobs, Flavor, Slice};
 use serde::{Deserialize, Serialize};
 
 /// Version of the link's messages, the first byte of every frame.
-pub const LINK_VERSION: u8 = 3;
+pub const LINK_VERSION: u8 = 4;
 
 const VERSION_BYTES: usize = 1;
 const CRC_BYTES: usize = 4;
@@ -216,12 +216,12 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_documented_one() {
-        let crc = CRC32.checksum(&[LINK_VERSION, b'A', 0, b'B']).to_le_bytes();
+        let crc = CRC32.checksum(&[LINK_VERSION, b'A', 0, b'C']).to_le_bytes();
         assert!(crc.iter().all(|&byte| byte != 0), "pick a message whose CRC has no zero byte");
-        let mut expected = std::vec![0, 3, LINK_VERSION, b'A', 6, b'B'];
+        let mut expected = std::vec![0, 3, LINK_VERSION, b'A', 6, b'C'];
         expected.extend(crc);
         expected.push(0);
-        assert_eq!(frame(&[b'A', 0, b'B']), expected);
+        assert_eq!(frame(&[b'A', 0, b'C']), expected);
     }
 
     #[test]

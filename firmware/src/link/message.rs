@@ -119,6 +119,9 @@ pub struct Recognition<'a> {
     /// Ticks of the board's counter for the whole recognition: normalising, layers, choosing the best. Hashing is
     /// left out.
     pub ticks: u64,
+    /// The most bytes of stack in use since the board's start, its self-test and the link among what used them; `None`
+    /// where the board does not measure it.
+    pub stack_bytes: Option<u32>,
 }
 
 /// A part of what the display shows.
@@ -211,6 +214,7 @@ mod tests {
             output: &PIXELS,
             layers: Layers { hashes: numbers.clone(), ticks: numbers },
             ticks: u64::MAX,
+            stack_bytes: Some(u32::MAX),
         });
         let mut buffer = vec![0; frame::encoded_len(PIXELS.len() + ANSWER_OVERHEAD_BYTES)];
         frame::encode(&longest, &mut buffer).unwrap();

@@ -198,6 +198,7 @@ mod tests {
                 output: &self.output,
                 layers: Layers { hashes: [1, 2].into_iter().collect(), ticks: [30, 40].into_iter().collect() },
                 ticks: 70,
+                stack_bytes: None,
             })
         }
 

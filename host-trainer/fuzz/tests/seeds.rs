@@ -89,6 +89,7 @@ fn conversations() -> Seeds {
         output: &[8, 9],
         layers: Layers { hashes: [1, 2].into_iter().collect(), ticks: [30, 40].into_iter().collect() },
         ticks: 70,
+        stack_bytes: Some(9),
     };
     let part = |pixels| message(&Response::Screen(ScreenPart { width: 3, height: 2, pixels }));
     let answers = [

@@ -67,11 +67,14 @@ fn text(profile: &Profile) -> String {
         Unit::Nanoseconds => format!("the least of {} runs", profile.runs),
     };
     let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+    let stack = profile.stack_bytes.map(|bytes| grouped(bytes.into()));
+    let stack = stack.map_or("not measured".to_owned(), |bytes| format!("{bytes} bytes at most since the start"));
     let summary = rows(&[
         ("board", profile.place()),
         ("model", profile.model.clone()),
         ("kernels for", profile.weight_layout.to_owned()),
         (unit, format!("{} a glyph, {counted}", grouped(profile.cost))),
+        ("stack", stack),
     ]);
     let heading = ["layer", "operator", unit, "share", "multiplications", "each", "parameters", "output"];
     let mut table = vec![heading.map(str::to_owned)];

@@ -115,6 +115,8 @@ pub struct Budget {
     pub flash: Option<u64>,
     /// Most bytes of arena.
     pub arena: Option<u64>,
+    /// Most bytes of stack from boot through recognising a glyph, on a board that counts instructions and measures its stack.
+    pub stack: Option<u64>,
     /// Most instructions of recognising one glyph, on a board that counts them.
     pub instructions: Option<u64>,
 }
@@ -248,8 +250,8 @@ mod tests {
             fs::write(folder.path().join("board.toml"), format!("{text}\n[budget]\n{budget}\n")).unwrap();
             Board::find(folder.path().to_str().unwrap())
         };
-        let board = own("flash = 1_000\narena = 0x10\ninstructions = 7").unwrap();
-        assert_eq!(board.budget, Budget { flash: Some(1000), arena: Some(16), instructions: Some(7) });
+        let board = own("flash = 1_000\narena = 0x10\nstack = 90\ninstructions = 7").unwrap();
+        assert_eq!(board.budget, Budget { flash: Some(1000), arena: Some(16), stack: Some(90), instructions: Some(7) });
         let typo = own("arenas = 16").unwrap_err().to_string();
         assert!(typo.contains("board.toml") && typo.contains("arenas"), "{typo}");
     }

@@ -97,6 +97,8 @@ pub struct Profile {
     pub cost_per_multiplication: Option<f64>,
     /// Bytes of all parameters.
     pub parameter_bytes: usize,
+    /// The most bytes of stack in use from the board's start to the end of the recognition, where it measures that.
+    pub stack_bytes: Option<u32>,
     /// The layers in order.
     pub layers: Vec<LayerProfile>,
 }
@@ -164,6 +166,7 @@ pub fn on_board(
         layers: reply.layers.ticks.iter().map(|&ticks| u64::from(ticks) * resolution).collect(),
         whole: reply.ticks * resolution,
     };
+    let stack_bytes = reply.stack_bytes;
     device.shutdown()?;
     let package = file.as_stored()?;
     Ok(Profile {
@@ -171,6 +174,7 @@ pub fn on_board(
         status: Some(board.status),
         weight_layout: board.weights.name(),
         resolution,
+        stack_bytes,
         ..Profile::of(&package, &measured, Unit::Instructions)
     })
 }
@@ -216,6 +220,7 @@ impl Profile {
             multiplications,
             cost_per_multiplication: per_multiplication(weighted.map(|layer| layer.cost).sum(), multiplications),
             parameter_bytes: layers.iter().map(|layer| layer.parameter_bytes).sum(),
+            stack_bytes: None,
             layers,
         }
     }
@@ -249,6 +254,7 @@ mod tests {
             multiplications: 200,
             cost_per_multiplication: Some(3.0),
             parameter_bytes: 0,
+            stack_bytes: None,
             layers: vec![layer("depthwise", 600, 200), layer("gate", 300, 0)],
         }
     }

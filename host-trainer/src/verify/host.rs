@@ -87,6 +87,7 @@ mod tests {
             output: logits,
             layers: Layers { hashes: hashes.iter().copied().collect(), ..Layers::default() },
             ticks: 0,
+            stack_bytes: None,
         })
     }
 

@@ -88,16 +88,17 @@ fn the_memory_plan_is_drawn() {
 #[test]
 fn a_board_is_held_to_its_budget() {
     assert_fresh_image("qemu-m4");
-    let kept = board_with("flash = 400_000\narena = 30_000\ninstructions = 20_000_000");
+    let kept = board_with("flash = 400_000\narena = 30_000\nstack = 30_000\ninstructions = 20_000_000");
     let document = fude(["inspect", QUICKSTART, "--json", "--board", &kept.path().display().to_string()]).document();
     let limits = document["board"]["limits"].as_array().unwrap();
     let keys: Vec<_> = limits.iter().map(|limit| limit["key"].as_str().unwrap()).collect();
-    assert_eq!(keys, ["memory.model", "budget.arena", "budget.flash", "budget.instructions"]);
+    assert_eq!(keys, ["memory.model", "budget.arena", "budget.flash", "budget.stack", "budget.instructions"]);
     assert_eq!(document["weight_layout"], "dsp");
 
-    let cases: [(&str, &[&str]); 3] = [
+    let cases: [(&str, &[&str]); 4] = [
         ("arena = 27_000", &["904 more than the 27,000 of `budget.arena`", "layer 6 pointwise (27,904)"]),
         ("flash = 100_000", &["of `budget.flash`", "layer 19 pointwise (17,408)"]),
+        ("stack = 1_000", &["bytes of stack are", "the 1,000 of `budget.stack`"]),
         ("instructions = 1_000_000", &["the 1,000,000 of `budget.instructions`", "layer 6 pointwise ("]),
     ];
     for (budget, parts) in cases {
