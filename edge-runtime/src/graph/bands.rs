@@ -36,6 +36,7 @@ impl core::error::Error for TooLarge {}
 
 /// Makes stages of layers until the arena has at most `limit` bytes, and plans it for the kernels of `layout`. Stages that
 /// the graph has already stay or grow; one that has room enough stays as it is. Bands are as many rows as there is room for.
+/// The shapes of the graph are those that [`super::check`] passes; others may take for ever.
 ///
 /// # Errors
 /// [`TooLarge`]; the graph is then as it was.

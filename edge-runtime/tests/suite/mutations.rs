@@ -25,7 +25,10 @@ pub fn mutate(graph: &mut Graph, random: &mut Random) {
         4 => tensor.offset = number as u32,
         5 => tensor.element = random.pick(&[ElementType::Int8, ElementType::Int16]),
         6 => tensor.scale = f32::from_bits(random.word() as u32),
-        7 => graph.scratch[random.between(0, graph.layers.len() as i64 - 1) as usize] = number as u32,
+        7 if !graph.scratch.is_empty() => {
+            let nth = random.between(0, graph.scratch.len() as i64 - 1) as usize;
+            graph.scratch[nth] = number as u32;
+        }
         8 if !graph.stages.is_empty() => mutate_stage(graph, random, number),
         _ => mutate_layer(graph, random, number, id),
     }
@@ -34,6 +37,9 @@ pub fn mutate(graph: &mut Graph, random: &mut Random) {
 fn mutate_stage(graph: &mut Graph, random: &mut Random, number: i64) {
     let nth = random.between(0, graph.stages.len() as i64 - 1) as usize;
     let stage = &mut graph.stages[nth];
+    if stage.buffers.is_empty() {
+        stage.buffers.push(number as u16).expect("there is room for one");
+    }
     let buffer = random.between(0, stage.buffers.len() as i64 - 1) as usize;
     match random.between(0, 5) {
         0 => stage.first = number as u8,

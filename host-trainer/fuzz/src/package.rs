@@ -1,6 +1,6 @@
 //! Packages: the door, and behind it everything that runs.
 
-use fude_runtime::graph::{ElementType, Graph, Operator, plan_arena};
+use fude_runtime::graph::{ElementType, Graph, Operator, check, fit_arena, plan_arena};
 use fude_runtime::layout::WeightLayout;
 use fude_runtime::package::{AlignedBytes, Fit, LabelBitmap, Package, PackageError};
 
@@ -15,6 +15,8 @@ const WORK: u64 = 1 << 18;
 const LEAST_BYTES: usize = 68;
 /// Place of the package's length in its header.
 const TOTAL_BYTES: std::ops::Range<usize> = 12..16;
+/// Most layers of a graph for which stages are sought, which takes the longer the more there are.
+const MOST_LAYERS_IN_BANDS: usize = 12;
 /// Most classes whose bitmaps are drawn anew.
 const MOST_DRAWN: usize = 64;
 
@@ -101,7 +103,13 @@ fn mutated_model(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
         }
     }
     if must_be_planned && can_be_planned(&model.graph) {
-        plan_arena(&mut model.graph, WeightLayout::Portable);
+        model.graph.stages.clear();
+        let bytes = plan_arena(&mut model.graph, WeightLayout::Portable).arena_bytes;
+        let is_sound = check(&model.graph, WeightLayout::Portable, usize::MAX, bytes).is_ok();
+        if is_sound && random.between(0, 1) == 0 && model.graph.layers.len() <= MOST_LAYERS_IN_BANDS {
+            // Where there are no such stages, the graph stays as it is.
+            let _ = fit_arena(&mut model.graph, WeightLayout::Portable, random.between(0, bytes as i64) as usize);
+        }
     }
     let mut manifest = package.manifest().clone();
     if random.between(0, 7) == 0 {

@@ -16,6 +16,8 @@ use fude_boards::Tick;
 use fude_firmware::link::message::{Candidate, Hello, Layers, Recognition, Refusal, Request, Response, ScreenPart};
 use fude_fuzz::dataset::{Glyph, write_png};
 use fude_fuzz::models::{LABELS, every_operator, halves, random_model};
+use fude_runtime::graph::fit_arena;
+use fude_runtime::layout::WeightLayout;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, RgbaImage};
 use serde::Serialize;
 
@@ -31,6 +33,9 @@ fn folder() -> PathBuf {
 fn packages() -> Seeds {
     let mut seeds =
         Seeds::from([("every-operator.fude".into(), every_operator().pack(&LABELS)), ("halves.fude".into(), halves())]);
+    let mut banded = every_operator();
+    fit_arena(&mut banded.graph, WeightLayout::Portable, 240).expect("it fits");
+    seeds.insert("bands.fude".into(), banded.finish(&LABELS).expect("the reader accepts it"));
     for layers in [1, 2, 3, 5, 8, 13] {
         let (mut model, labels) = random_model(layers as u64, layers);
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
