@@ -26,7 +26,7 @@
 //! ```
 //!
 //! - [`package`]: bytes → checked view. The format is described in `docs/package-format.md`.
-//! - [`graph`]: operators, shapes, the memory plan.
+//! - [`graph`]: operators, shapes, the memory plan, and layers that run band by band in a smaller arena.
 //! - [`layout`]: the order of the weights, one for each family of instruction sets.
 //! - [`quant`]: the one requantisation rule.
 //! - [`kernels`]: a file per operator family, an instruction set behind [`kernels::arch`], and the naive
@@ -40,7 +40,8 @@
 //! may panic, on a fault of this crate.
 //!
 //! The host runs this very crate to evaluate a package, so accuracy on the host is accuracy on the board.
-//! The feature `std` adds what only a host needs: the package writer, the memory planner and the oracle.
+//! The feature `std` adds what only a host needs: the package writer, the memory planner and the oracle. `bands` runs
+//! packages whose layers run band by band; a build without refuses them.
 
 #![no_std]
 #![deny(unsafe_code)]

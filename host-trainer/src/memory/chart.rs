@@ -6,7 +6,7 @@ use plotters::style::{Color, FontTransform};
 
 use super::{Block, MemoryPlan};
 use crate::numbers::grouped;
-use crate::plot::{Area, BLUE, GREEN, GREY, GRID, PlotError, legend, svg, text};
+use crate::plot::{Area, BLUE, GREEN, GREY, GRID, ORANGE, PlotError, legend, svg, text};
 
 /// Sizes in pixels: a layer's column, the arena, and the margins.
 const COLUMN: i32 = 40;
@@ -34,7 +34,7 @@ fn draw(plan: &MemoryPlan, model: &str, area: &Area<'_>) -> Result<(), Box<dyn s
     let (arena, bound) = (grouped(plan.arena_bytes as u64), grouped(plan.lower_bound as u64));
     let title = format!("Arena of {model}: {arena} bytes, of which one layer uses {bound}");
     area.draw(&Text::new(title, (12, 18), text(HPos::Left)))?;
-    legend(area, (12, 42), [("tensor", BLUE), ("input", GREEN), ("scratch memory", GREY)])?;
+    legend(area, (12, 42), [("tensor", BLUE), ("input", GREEN), ("scratch memory", GREY), ("band by band", ORANGE)])?;
 
     let right = LEFT + COLUMN * plan.layers.len() as i32;
     for step in 0..=STEPS {
@@ -47,6 +47,11 @@ fn draw(plan: &MemoryPlan, model: &str, area: &Area<'_>) -> Result<(), Box<dyn s
         let place = (LEFT + COLUMN * index as i32 + COLUMN / 2, HEAD + ARENA + 10);
         let upright = text(HPos::Right).transform(FontTransform::Rotate270);
         area.draw(&Text::new(format!("{index} {}", layer.operator), place, upright))?;
+    }
+    for stage in &plan.stages {
+        let column = |layer: usize| LEFT + COLUMN * layer as i32;
+        let corners = [(column(stage.first_layer) + 1, HEAD - 9), (column(stage.last_layer + 1) - 1, HEAD - 5)];
+        area.draw(&Rectangle::new(corners, ORANGE.filled()))?;
     }
     for (index, block) in plan.blocks.iter().enumerate() {
         let colour = match block.tensor {
@@ -70,9 +75,9 @@ fn draw_block(
     colour: RGBColor,
     area: &Area<'_>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    // The layer that writes over it belongs to what is written.
-    let is_overwritten = plan.layers[block.last_layer].blocks.iter().all(|&(shown, _)| shown != index);
-    let end = block.last_layer + usize::from(!is_overwritten);
+    // From the layer that writes over it on, it belongs to what is written.
+    let is_shown = |layer: &usize| plan.layers[*layer].blocks.iter().any(|&(shown, _)| shown == index);
+    let end = (block.first_layer..=block.last_layer).rfind(is_shown).map_or(block.first_layer, |last| last + 1);
     let (left, right) = (LEFT + COLUMN * block.first_layer as i32, LEFT + COLUMN * end as i32);
     let (bottom, top) = (height(plan, block.offset), height(plan, block.offset + block.bytes));
     let corners = [(left + 1, top), (right - 1, bottom)];
@@ -103,8 +108,8 @@ mod tests {
     fn every_block_is_a_rectangle_and_every_layer_named() {
         let plan = plan();
         let svg = picture(&plan, "kana").unwrap();
-        // A filled one and its outline, besides the paper and the legend's three.
-        assert_eq!(svg.matches("<rect").count(), 2 * plan.blocks.len() + 1 + 3);
+        // A filled one and its outline, besides the paper, the legend's four, and stages.
+        assert_eq!(svg.matches("<rect").count(), 2 * plan.blocks.len() + 1 + 4 + plan.stages.len());
         for (index, layer) in plan.layers.iter().enumerate() {
             assert!(svg.contains(&format!("{index} {}", layer.operator)), "layer {index}");
         }

@@ -142,7 +142,7 @@ fn during(index: usize, layer: &Layer, blocks: &[Block]) -> LayerMemory {
     for block in (0..blocks.len()).filter(in_use) {
         // What is read in place is shown as what is written over it.
         let twins: Vec<usize> = (0..blocks.len()).filter(in_use).filter(|&other| same_place(block, other)).collect();
-        if twins.last() != Some(&block) {
+        if twins.iter().max_by_key(|&&twin| blocks[twin].first_layer) != Some(&block) {
             continue;
         }
         let some_is = |id| twins.iter().any(|&twin| is(twin, id));
