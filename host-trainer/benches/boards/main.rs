@@ -12,7 +12,7 @@ use clap::Parser;
 use fude_runtime::trial::{Kernel, SHAPES};
 use fude_trainer::device::board::Board;
 use fude_trainer::device::trials::benchmark::{BANDED_NETWORK, CORES, Count, Counts, NETWORK, count, estimate_cycles};
-use fude_trainer::device::trials::differing;
+use fude_trainer::device::trials::{differing, summary};
 
 /// Instructions per multiplication of CMSIS-NN (commit 99f736a6, arm-none-eabi-gcc 12.2 -O3) under the same emulator:
 /// the shapes on each of [`CORES`].
@@ -82,9 +82,7 @@ fn compare(core: &str, trials: u64) -> Result<usize, Box<dyn Error>> {
     let mut wrong = 0;
     for kernel in Kernel::ALL.into_iter().filter(|_| trials > 0) {
         let differing = differing(&board, kernel, trials)?;
-        let first: Vec<String> = differing.iter().take(5).map(u64::to_string).collect();
-        let which = if first.is_empty() { String::new() } else { format!(": seeds {} …", first.join(", ")) };
-        println!("{kernel:?}: {} of {trials} random trials differ from the oracle{which}", differing.len());
+        println!("{}", summary(kernel, trials, &differing));
         wrong += differing.len();
     }
     Ok(wrong)

@@ -17,6 +17,7 @@ use fude_runtime::trial::{Kernel, SHAPES};
 use fude_trainer::device::trials::benchmark::{CLASSES, Counts, NETWORK, count_linux, network};
 use fude_trainer::device::trials::description::describe;
 use fude_trainer::device::trials::linux::{CORES, Core, differing, run_program};
+use fude_trainer::device::trials::summary;
 use fude_trainer::files::write_atomically;
 use fude_trainer::model::Preset;
 use serde::Serialize;
@@ -115,7 +116,7 @@ fn compare(core: &Core, trials: u64) -> Result<usize, Box<dyn Error>> {
     let mut wrong = 0;
     for kernel in Kernel::ALL.into_iter().filter(|_| trials > 0) {
         let differing = differing(core, kernel, trials)?;
-        println!("{kernel:?}: {} of {trials} random trials differ from the oracle {differing:?}", differing.len());
+        println!("{}", summary(kernel, trials, &differing));
         wrong += differing.len();
     }
     Ok(wrong)

@@ -95,6 +95,13 @@ pub fn expected_hash(trial: &TrialBuilder) -> u32 {
     CRC32.checksum(&trial.expected())
 }
 
+/// A line on `count` random trials of `kernel`, of which those of the seeds `differing` gave another output than the oracle's.
+pub fn summary(kernel: Kernel, count: u64, differing: &[u64]) -> String {
+    let first: Vec<String> = differing.iter().take(5).map(u64::to_string).collect();
+    let which = if first.is_empty() { String::new() } else { format!(": seeds {} …", first.join(", ")) };
+    format!("{kernel:?}: {} of {count} random trials differ from the oracle{which}", differing.len())
+}
+
 /// Draws `count` trials of `kernel` and returns the seeds of those whose output on `board` is not the oracle's.
 ///
 /// # Errors
