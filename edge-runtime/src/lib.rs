@@ -16,7 +16,7 @@
 //! # let pixels: &[u8] = &[];
 //! let package = Package::new_checked(flash)?; // the one door for untrusted bytes
 //! let mut arena = [0; 32 * 1024]; // at least package.arena_bytes()
-//! let mut recognizer = Recognizer::new(package, &mut arena)?;
+//! let mut recognizer = Recognizer::new(&package, &mut arena)?;
 //! let image = Image::new(64, 64, pixels).ok_or("not 64×64")?; // ink 255 on 0
 //! for answer in recognizer.recognize(&image, 5)? {
 //!     println!("{} {}", recognizer.package().label(answer.class.into()), answer.score);

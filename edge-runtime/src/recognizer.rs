@@ -55,7 +55,7 @@ impl core::error::Error for RecognizerError {}
 /// Runs a checked package in an arena.
 #[derive(Debug)]
 pub struct Recognizer<'a> {
-    package: Package<'a>,
+    package: &'a Package<'a>,
     arena: &'a mut [u8],
 }
 
@@ -66,7 +66,7 @@ impl<'a> Recognizer<'a> {
     /// # Errors
     /// [`RecognizerError::Arena`] where the arena is too small.
     #[inline(never)] // once in every image
-    pub fn new(package: Package<'a>, arena: &'a mut [u8]) -> Result<Self, RecognizerError> {
+    pub fn new(package: &'a Package<'a>, arena: &'a mut [u8]) -> Result<Self, RecognizerError> {
         // A model whose kernels need no alignment may lie anywhere: small boards have no bytes to spare.
         let alignment = package.header().layout.scratch_alignment();
         let skipped = arena.as_ptr().addr().wrapping_neg() & alignment.wrapping_sub(1);
@@ -79,8 +79,8 @@ impl<'a> Recognizer<'a> {
     }
 
     /// The package that is run.
-    pub const fn package(&self) -> &Package<'a> {
-        &self.package
+    pub const fn package(&self) -> &'a Package<'a> {
+        self.package
     }
 
     /// Normalises `image`, runs the model and returns the `k` best classes.

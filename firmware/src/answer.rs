@@ -165,7 +165,7 @@ mod tests {
         let bytes = AlignedBytes::copy_of(include_bytes!("../../edge-runtime/tests/packages/format-1.0.fude"));
         let package = Package::new_checked(bytes.as_slice()).unwrap();
         let mut arena = std::vec![0; package.arena_bytes()];
-        let mut recognizer = Recognizer::new(package, &mut arena).unwrap();
+        let mut recognizer = Recognizer::new(&package, &mut arena).unwrap();
         let mut counter = Striding { stride, ticks: Cell::new(9), is_of_the_board };
         recognize(&mut recognizer, &mut counter, &ink::Image::new(1, 1, &[255]).unwrap(), 1).unwrap()
     }

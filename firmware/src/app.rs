@@ -96,7 +96,9 @@ pub fn run<B: Board, const ARENA: usize, const RECEIVE: usize, const SEND: usize
     let Peripherals { mut serial, counter, display, model_partition } = peripherals;
     info!("{} firmware {}", B::NAME, env!("CARGO_PKG_VERSION"));
 
-    let package = match Package::new_checked(model_partition) {
+    // Where it is opened it stays: its kilobytes would be on the stack twice.
+    let opened = Package::new_checked(model_partition);
+    let package = match &opened {
         Ok(package) => package,
         Err(PackageError::Capacity) => {
             error!("more layers or tensors than this board's runtime has room for; choose a smaller model");
@@ -265,7 +267,7 @@ mod tests {
         let bytes = AlignedBytes::copy_of(PACKAGE);
         let package = Package::new_checked(bytes.as_slice()).unwrap();
         let mut arena = std::vec![0; package.arena_bytes()];
-        let recognizer = Recognizer::new(package, &mut arena).unwrap();
+        let recognizer = Recognizer::new(&package, &mut arena).unwrap();
         let pixels = &mut [0; PIXELS];
         check(Application {
             board: "mock",

@@ -192,7 +192,7 @@ pub fn rank_by_package(
 fn rank_part(file: &PackageFile, glyphs: &[Glyph], progress: &impl Fn(u64)) -> Result<Vec<Vec<u16>>, PackingError> {
     let package = file.open()?;
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena)?;
+    let mut recognizer = Recognizer::new(&package, &mut arena)?;
     let mut rankings = Vec::with_capacity(glyphs.len());
     for glyph in glyphs {
         let image = image_of(glyph)?;

@@ -264,7 +264,7 @@ fn add_golden(builder: &mut PackageBuilder, package: &[u8], golden: &[Vec<u8>]) 
     let aligned = AlignedBytes::copy_of(package);
     let package = Package::new_checked(aligned.as_slice()).map_err(PackingError::Format)?;
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena)?;
+    let mut recognizer = Recognizer::new(&package, &mut arena)?;
     for glyph in golden {
         let input: Vec<u8> = glyph.iter().map(|pixel| pixel ^ 0x80).collect();
         let output = recognizer.infer(&input, &mut Unobserved)?.to_vec();

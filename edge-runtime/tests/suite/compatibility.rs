@@ -35,7 +35,7 @@ fn open(version: &str, check: impl FnOnce(&Package<'_>)) {
     }
     check(&package);
     let mut arena = vec![0; package.arena_bytes()];
-    assert_eq!(Recognizer::new(package, &mut arena).expect("large enough").self_test(), Ok(2));
+    assert_eq!(Recognizer::new(&package, &mut arena).expect("large enough").self_test(), Ok(2));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn exercise(bytes: &[u8], limit: u64) -> Result<(), PackageError> {
     assert_eq!(runtime_layers(&package, &input), oracle_layers(&package, &input));
 
     let mut arena = vec![0x5a; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena).expect("the arena is large enough");
+    let mut recognizer = Recognizer::new(&package, &mut arena).expect("the arena is large enough");
     let pixels: Vec<u8> = (0..63).map(|place| (place * 91) as u8).collect();
     let image = Image::new(9, 7, &pixels).expect("63 pixels");
     let answers = recognizer.recognize_observed(&image, 10, &mut Recorder::default()).expect("it runs");

@@ -383,7 +383,7 @@ impl LayerObserver for Recorder {
 /// The output bytes of every layer, as the runtime computes them in an arena full of rubbish.
 pub fn runtime_layers(package: &Package<'_>, input: &[u8]) -> Vec<Vec<u8>> {
     let mut arena = vec![0xa5; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package.clone(), &mut arena).expect("the arena is large enough");
+    let mut recognizer = Recognizer::new(package, &mut arena).expect("the arena is large enough");
     let mut recorder = Recorder::default();
     recognizer.infer(input, &mut recorder).expect("an accepted package runs");
     recorder.outputs

@@ -17,7 +17,7 @@ fn recognises_by_hand() {
     let package = Package::new_checked(bytes.as_slice()).expect("a sound package");
     assert_eq!(package.labels().collect::<Vec<_>>(), ["左", "右"]);
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena).expect("the arena is large enough");
+    let mut recognizer = Recognizer::new(&package, &mut arena).expect("the arena is large enough");
 
     // Means of the halves: (4·200 + 4·10)/8 = 105 and (7·0 + 255)/8 = 31.875, which rounds to 32.
     let pixels = [200, 10, 0, 0, 200, 10, 0, 255, 200, 10, 0, 0, 200, 10, 0, 0];
@@ -43,7 +43,7 @@ fn the_observer_sees_every_layer() {
     let mut arena = vec![0; package.arena_bytes()];
     let input: Vec<u8> = package.golden().next().expect("two golden vectors").input.to_vec();
     let expected = oracle_layers(&package, &input);
-    let mut recognizer = Recognizer::new(package, &mut arena).expect("the arena is large enough");
+    let mut recognizer = Recognizer::new(&package, &mut arena).expect("the arena is large enough");
     let mut recorder = Recorder::default();
     recognizer.infer(&input, &mut recorder).expect("it runs");
     assert_eq!(recorder.started, (0..layers).collect::<Vec<_>>());
@@ -57,7 +57,7 @@ fn the_self_test_notices_a_wrong_golden_output() {
         let bytes = AlignedBytes::copy_of(bytes);
         let package = Package::new_checked(bytes.as_slice()).expect("a sound package");
         let mut arena = vec![0; package.arena_bytes()];
-        Recognizer::new(package, &mut arena).expect("the arena is large enough").self_test()
+        Recognizer::new(&package, &mut arena).expect("the arena is large enough").self_test()
     };
     assert_eq!(self_test(&bytes), Ok(2));
     let last = section(&bytes, SectionKind::Golden).end - 1;
@@ -72,9 +72,9 @@ fn memory_and_inputs_of_the_wrong_size_are_refused() {
     let package = Package::new_checked(bytes.as_slice()).expect("a sound package");
     let needed = package.arena_bytes();
     let mut arena = vec![0; needed];
-    let short = Recognizer::new(package.clone(), &mut arena[1..]).map(|_| ());
+    let short = Recognizer::new(&package, &mut arena[1..]).map(|_| ());
     assert_eq!(short, Err(RecognizerError::Arena { needed: needed as u32, given: needed as u32 - 1 }));
-    let mut recognizer = Recognizer::new(package, &mut arena).expect("just large enough");
+    let mut recognizer = Recognizer::new(&package, &mut arena).expect("just large enough");
     for given in [0, 15, 17] {
         let refused = recognizer.infer(&vec![0; given], &mut Recorder::default()).map(<[u8]>::to_vec);
         assert_eq!(refused, Err(RecognizerError::InputLength { needed: 16, given: given as u32 }));
@@ -102,7 +102,7 @@ proptest! {
             }
             prop_assert!(package.labels().eq(labels.iter().copied()));
             let mut arena = vec![0xa5; package.arena_bytes()];
-            prop_assert_eq!(Recognizer::new(package, &mut arena).expect("large enough").self_test(), Ok(2));
+            prop_assert_eq!(Recognizer::new(&package, &mut arena).expect("large enough").self_test(), Ok(2));
         }
     }
 }

@@ -25,7 +25,7 @@ struct Call<'a> {
 #[unsafe(no_mangle)]
 fn _start(call: &mut Call<'_>) {
     let Ok(package) = Package::new_checked(call.flash) else { return };
-    let Ok(mut recognizer) = Recognizer::new(package, call.arena) else { return };
+    let Ok(mut recognizer) = Recognizer::new(&package, call.arena) else { return };
     let Ok(answers) = recognizer.recognize(&call.image, 5) else { return };
     for answer in answers {
         black_box(recognizer.package().label(answer.class.into()));

@@ -73,7 +73,7 @@ fn _start(call: &mut Call<'_>) {
     black_box(kernels::top_k(call.arena, element, number));
     kernels::scores(call.arena, element).for_each(|score| _ = black_box(score));
 
-    let mut recognizer = match Recognizer::new(package, call.arena) {
+    let mut recognizer = match Recognizer::new(&package, call.arena) {
         Ok(recognizer) => recognizer,
         Err(error) => {
             black_box(error);

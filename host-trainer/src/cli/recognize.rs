@@ -49,7 +49,7 @@ pub fn run(arguments: &RecognizeArguments) -> Result<Outcome, CliError> {
         load_glyph(path)?
     };
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena)?;
+    let mut recognizer = Recognizer::new(&package, &mut arena)?;
     let image = image_of(&glyph).map_err(|error| format!("{}: {error}", path.display()))?;
     let best = recognizer.recognize(&image, arguments.top_k.into())?;
 

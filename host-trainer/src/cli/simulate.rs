@@ -73,7 +73,7 @@ pub fn run(arguments: &SimulateArguments) -> Result<Outcome, CliError> {
     };
     let mut arena = vec![0; package.arena_bytes()];
     let panel = Panel::new(arguments.size, arguments.monochrome);
-    let mut simulator = Simulator::new(Recognizer::new(package, &mut arena)?, HostClock::start(), panel);
+    let mut simulator = Simulator::new(Recognizer::new(&package, &mut arena)?, HostClock::start(), panel);
 
     let mut characters = Vec::new();
     for glyph in &glyphs {

@@ -91,7 +91,7 @@ fn assert_boards_equal_the_host(bytes: &[u8]) {
     let aligned = AlignedBytes::copy_of(bytes);
     let package = Package::new_checked(aligned.as_slice()).unwrap();
     let mut arena = vec![0; package.arena_bytes()];
-    let mut host = Recognizer::new(package.clone(), &mut arena).unwrap();
+    let mut host = Recognizer::new(&package, &mut arena).unwrap();
     for (board, _) in fude_boards::BUILT_IN {
         let mut device = boot(board, bytes, false).unwrap_or_else(|error| panic!("{board}: {error}"));
         let hello = device.hello().unwrap();

@@ -48,7 +48,7 @@ pub fn on_host(file: &PackageFile, glyph: &Glyph) -> Result<Profile, ProfileErro
     let package = file.open()?;
     let image = image_of(glyph)?;
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package.clone(), &mut arena).map_err(PackingError::Run)?;
+    let mut recognizer = Recognizer::new(&package, &mut arena).map_err(PackingError::Run)?;
     for _ in 0..WARM_UP {
         recognizer.recognize_observed(&image, 1, &mut Unobserved).map_err(PackingError::Run)?;
     }

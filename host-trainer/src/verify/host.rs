@@ -31,7 +31,7 @@ pub fn recognize_all(package: &PackageFile, glyphs: &[Glyph]) -> Result<Vec<Host
 fn recognize(package: &PackageFile, glyphs: &[Glyph]) -> Result<Vec<HostAnswer>, PackingError> {
     let package = package.open()?;
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena)?;
+    let mut recognizer = Recognizer::new(&package, &mut arena)?;
     let answer = |glyph| {
         let mut hashes = LayerHashes::default();
         let answers = recognizer.recognize_observed(&image_of(glyph)?, MAX_TOP_K, &mut hashes)?;

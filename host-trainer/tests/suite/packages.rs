@@ -44,7 +44,7 @@ fn a_packed_network_passes_its_own_self_test() {
     // Pixel p is the integer p − 128.
     assert_eq!(inputs[1], golden[1].iter().map(|&pixel| (i16::from(pixel) - 128) as i8 as u8).collect::<Vec<_>>());
     let mut arena = vec![0; package.arena_bytes()];
-    assert_eq!(Recognizer::new(package, &mut arena).unwrap().self_test(), Ok(3));
+    assert_eq!(Recognizer::new(&package, &mut arena).unwrap().self_test(), Ok(3));
 }
 
 #[test]

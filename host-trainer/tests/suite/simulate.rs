@@ -79,7 +79,7 @@ fn the_screen_depends_on_the_strokes_alone() {
         let package = file.open().unwrap();
         let mut arena = vec![0; package.arena_bytes()];
         let panel = Panel::new(PanelSize { width: 160, height: 128 }, monochrome);
-        let mut simulator = Simulator::new(Recognizer::new(package, &mut arena).unwrap(), Stopped, panel);
+        let mut simulator = Simulator::new(Recognizer::new(&package, &mut arena).unwrap(), Stopped, panel);
         for &index in indices {
             simulator.answer(&written(&characters[index])).unwrap();
         }

@@ -164,7 +164,7 @@ fn fake_quantised_network_and_package_agree() {
     let file = PackageFile::read(&copy.package()).unwrap();
     let package = file.open().unwrap();
     let mut arena = vec![0; package.arena_bytes()];
-    let mut recognizer = Recognizer::new(package, &mut arena).unwrap();
+    let mut recognizer = Recognizer::new(&package, &mut arena).unwrap();
 
     let distortion = Distortion { side: SIDE, ..Distortion::default() };
     let (mut agreeing, mut right) = (0, 0);
