@@ -140,7 +140,7 @@ fn gated_in_two_stages(graph: &Graph, first: usize, gate: usize) -> Option<Graph
         let layer = &graph.layers[index];
         layer.input == gated && graph.tensor(gated).is_some_and(|input| is_global_mean(layer, input))
     })?;
-    let reads = |layer: &Layer, id| layer.input == id || layer.operator.second_input() == Some(id);
+    let reads = |layer: &Layer, id| layer.reads().any(|read| read == id);
     let sum = graph.layers.get(gate + 1).filter(|next| {
         let result = graph.layers[gate].output;
         let readers = graph.layers.iter().filter(|layer| reads(layer, result)).count();

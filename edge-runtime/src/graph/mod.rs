@@ -247,6 +247,13 @@ pub struct Layer {
     pub output: TensorId,
 }
 
+impl Layer {
+    /// The tensors that are read, one or two.
+    pub fn reads(&self) -> impl Iterator<Item = TensorId> {
+        [Some(self.input), self.operator.second_input()].into_iter().flatten()
+    }
+}
+
 /// A model without its weights. The input is the first tensor, the logits the last layer's output.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {

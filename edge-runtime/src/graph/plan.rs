@@ -72,7 +72,7 @@ pub fn lifetimes(graph: &Graph) -> Vec<Option<RangeInclusive<usize>>> {
         *input = Some((0, 0));
     }
     for (index, layer) in graph.layers.iter().enumerate() {
-        for read in [Some(layer.input), layer.operator.second_input()].into_iter().flatten() {
+        for read in layer.reads() {
             if let Some((_, last)) = &mut lives[usize::from(read)] {
                 *last = index;
             }
@@ -85,7 +85,7 @@ pub fn lifetimes(graph: &Graph) -> Vec<Option<RangeInclusive<usize>>> {
         let layers = &graph.layers[range.clone()];
         for (nth, layer) in layers.iter().enumerate() {
             // What is read from outside is read for every band; what stays, stays to the last one.
-            for read in [Some(layer.input), layer.operator.second_input()].into_iter().flatten() {
+            for read in layer.reads() {
                 let inner = layers.iter().position(|writer| writer.output == read);
                 if let Some((_, last)) = &mut lives[usize::from(read)]
                     && inner.is_none_or(|writer| survey.stays[writer])

@@ -17,9 +17,7 @@ fn alive(graph: &Graph, layer: usize) -> Vec<usize> {
         None => id == 0,
     };
     let read = |id: usize| {
-        let reads = |layer: &Layer| {
-            [Some(layer.input), layer.operator.second_input()].into_iter().flatten().any(|read| usize::from(read) == id)
-        };
+        let reads = |layer: &Layer| layer.reads().any(|read| usize::from(read) == id);
         let last_output = graph.layers.last().map(|last| usize::from(last.output));
         graph.layers[layer..].iter().any(reads) || last_output == Some(id)
     };

@@ -135,7 +135,7 @@ fn tensor_block(graph: &Graph, tensor: usize, life: RangeInclusive<usize>) -> Bl
 }
 
 fn during(index: usize, layer: &Layer, blocks: &[Block]) -> LayerMemory {
-    let is = |block: usize, id: Option<u8>| id.is_some() && blocks[block].tensor == id.map(usize::from);
+    let is = |block: usize, id: u8| blocks[block].tensor == Some(id.into());
     let in_use = |block: &usize| (blocks[*block].first_layer..=blocks[*block].last_layer).contains(&index);
     let same_place = |a: usize, b: usize| (blocks[a].offset, blocks[a].bytes) == (blocks[b].offset, blocks[b].bytes);
     let mut parts = Vec::new();
@@ -146,8 +146,8 @@ fn during(index: usize, layer: &Layer, blocks: &[Block]) -> LayerMemory {
             continue;
         }
         let some_is = |id| twins.iter().any(|&twin| is(twin, id));
-        let is_written = some_is(Some(layer.output));
-        let is_read = some_is(Some(layer.input)) || some_is(layer.operator.second_input());
+        let is_written = some_is(layer.output);
+        let is_read = layer.reads().any(some_is);
         let role = match (is_read, is_written) {
             _ if blocks[block].tensor.is_none() => Role::Scratch,
             (true, true) => Role::InPlace,
